@@ -1,0 +1,78 @@
+/* The slots whose changes wait for the next system call.
+ *
+ * Each registered slot is in the set at most once, so room for all that are registered,
+ * which brink__changes_join() makes when one is added, is room for ever: putting a slot
+ * in cannot fail. Where a slot lies in the set stands in the upper bits of slot->mark,
+ * so that taking it out again costs the same however many others wait. The low
+ * BRINK__CHANGES_SHIFT bits of the mark are the backend's. */
+#ifndef BRINK_CHANGES_H
+#define BRINK_CHANGES_H
+
+#include "memory.h"
+#include "table.h"
+
+#include <errno.h>
+
+#define BRINK__CHANGES_SHIFT 8u
+#define BRINK__CHANGES_LIMIT (UINT32_MAX >> BRINK__CHANGES_SHIFT)
+
+struct brink__changes {
+	struct brink__slot **slots; /* in no order */
+	uint32_t count;
+	uint32_t room;       /* at least `registered` */
+	uint32_t registered; /* slots that have joined and not left */
+};
+
+static inline int brink__changes_join(struct brink__changes *changes)
+{
+	uint32_t room = changes->room != 0 ? changes->room * 2 : 16;
+	struct brink__slot **slots;
+
+	if (changes->registered < changes->room) {
+		changes->registered++;
+		return 0;
+	}
+	slots = room <= BRINK__CHANGES_LIMIT ? brink__resize(changes->slots, room, sizeof(struct brink__slot *)) : NULL;
+	if (slots == NULL)
+		return -ENOMEM;
+	changes->slots = slots;
+	changes->room = room;
+	changes->registered++;
+	return 0;
+}
+
+/* Puts a slot in that has joined; nothing changes when it is in. */
+static inline void brink__changes_put(struct brink__changes *changes, struct brink__slot *slot)
+{
+	if (slot->mark >> BRINK__CHANGES_SHIFT != 0)
+		return;
+	changes->slots[changes->count++] = slot;
+	slot->mark |= changes->count << BRINK__CHANGES_SHIFT;
+}
+
+/* Takes a slot out; nothing changes when it is not in. */
+static inline void brink__changes_take(struct brink__changes *changes, struct brink__slot *slot)
+{
+	uint32_t own = (1u << BRINK__CHANGES_SHIFT) - 1, place = slot->mark >> BRINK__CHANGES_SHIFT;
+	struct brink__slot *last;
+
+	if (place == 0)
+		return;
+	last = changes->slots[--changes->count];
+	changes->slots[place - 1] = last;
+	last->mark = (last->mark & own) | place << BRINK__CHANGES_SHIFT;
+	slot->mark &= own;
+}
+
+static inline void brink__changes_leave(struct brink__changes *changes, struct brink__slot *slot)
+{
+	brink__changes_take(changes, slot);
+	changes->registered--;
+}
+
+static inline void brink__changes_free(struct brink__changes *changes)
+{
+	brink__free(changes->slots);
+}
+
+#endif

@@ -1,0 +1,251 @@
+/* io_uring as a readiness mechanism: one-shot poll requests, one for each direction.
+ *
+ * The trickiest invariant: a direction has at most one request in the kernel, and its bit
+ * in slot->mark is set from the moment when the request is written into the submission
+ * queue until its last completion is taken out of the completion queue. So a request in
+ * flight need not be armed again: it has not reported yet, or its end is under way, and
+ * where the direction is armed the end makes the next one; a direction without one needs
+ * no cancelling; and a completion with a current token is of the direction's one request.
+ * An armed direction has a request in flight, or its slot is among the changes.
+ *
+ * A request holds a reference to its file. That is why remove sees the cancellation
+ * through: a request left behind would keep a closed socket open. */
+#include "config.h"
+
+#include "changes.h"
+#include "dispatcher.h"
+#include "look.h"
+#include "ring.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#define MARK_LASTING 2u /* times a direction, in slot->mark: its next request is multishot */
+#define DATA_CANCEL 8u  /* beside a direction, in user_data: the answer to a cancellation */
+
+struct brink__dispatcher {
+	struct brink__ring ring;
+	struct brink__changes changes; /* slots for which requests are to be written */
+	const struct brink__table *table;
+	bool *renew;
+	struct pollfd looks[]; /* one for each event of a wait: see look.h */
+};
+
+/* Writes the request of a direction if it is due. */
+static bool write_poll(struct brink__dispatcher *self, struct brink__slot *slot, unsigned direction)
+{
+	struct io_uring_sqe *sqe;
+
+	if ((slot->mark & direction) || !(slot->armed & direction))
+		return true;
+	sqe = brink__ring_entry(&self->ring);
+	if (sqe == NULL)
+		return false;
+	io_uring_prep_poll_add(sqe, brink__token_fd(slot->token), brink__look_answers(direction));
+	if (slot->mark & MARK_LASTING * direction)
+		sqe->len = IORING_POLL_ADD_MULTI;
+	io_uring_sqe_set_data64(sqe, slot->token | direction);
+	slot->mark |= direction;
+	return true;
+}
+
+/* Turns the changes into requests. When the kernel takes no more all of them stay: those
+ * written already are passed over the next time. */
+static int write_changes(struct brink__dispatcher *self)
+{
+	struct brink__changes *changes = &self->changes;
+
+	for (uint32_t i = 0; i < changes->count; i++)
+		if (!write_poll(self, changes->slots[i], BRINK_READ) ||
+		    !write_poll(self, changes->slots[i], BRINK_WRITE))
+			return -EBUSY;
+	while (changes->count > 0)
+		brink__changes_take(changes, changes->slots[changes->count - 1]);
+	return 0;
+}
+
+/* What a completion says of its direction; 0 for nothing. */
+static unsigned answer(unsigned direction, int res)
+{
+	if (res >= 0)
+		return brink__look_translate((unsigned)res & brink__look_answers(direction));
+	/* Cancelled with the thread that made it; closed without being removed. */
+	return res == -ECANCELED || res == -EBADF ? 0 : direction | BRINK_ERROR;
+}
+
+/* Takes one completion; returns whether it is an event.
+ *
+ * Linux ends every poll request at POLLRDHUP, asked for or not (seen on 6.18). The request
+ * of a writer that waits for room while its peer has half-closed would end at once, again
+ * and again. A multishot request says so once and then waits for changes, so it takes
+ * over where a request ended for nothing. It does not say a readiness again, so it is
+ * cancelled when it has reported one, also where nobody wants that now: who asks for the
+ * direction later needs a request that looks. */
+static bool take(struct brink__dispatcher *self, const struct io_uring_cqe *cqe, struct brink__event *event)
+{
+	struct brink__slot *slot = brink__table_find(self->table, cqe->user_data);
+	unsigned direction = (unsigned)cqe->user_data & BRINK__DIRECTIONS;
+	bool last = !(cqe->flags & IORING_CQE_F_MORE);
+
+	if (slot == NULL || (cqe->user_data & DATA_CANCEL))
+		return false;
+	if (last)
+		slot->mark &= ~direction;
+	*event = (struct brink__event){slot, answer(direction, cqe->res)};
+	if (event->ready != 0 && !last &&
+	    !brink__ring_write_cancel(&self->ring, cqe->user_data, cqe->user_data | DATA_CANCEL))
+		*self->renew = true;
+	if (!(slot->armed & direction))
+		return false; /* taken away (level), or reported already (multishot) */
+	if (event->ready == 0 && cqe->res >= 0)
+		slot->mark |= MARK_LASTING * direction;
+	if (event->ready != 0 ? !slot->level || cqe->res < 0 : cqe->res == -EBADF)
+		slot->armed &= (uint8_t)~direction;
+	else if (last)
+		brink__changes_put(&self->changes, slot);
+	return event->ready != 0;
+}
+
+static int harvest(struct brink__dispatcher *self, struct brink__event *events, int capacity)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, taken = 0;
+	int count = 0;
+
+	io_uring_for_each_cqe(&self->ring.uring, head, cqe) {
+		if (count == capacity)
+			break;
+		count += take(self, cqe, &events[count]);
+		taken++;
+	}
+	io_uring_cq_advance(&self->ring.uring, taken);
+	return count;
+}
+
+/* Whether an enter went well, or at least may the next time: the kernel takes no more for
+ * now, or has dropped completions for want of memory, which a new ring makes good. */
+static bool goes_on(struct brink__dispatcher *self, int rc)
+{
+	if (rc == -EBADR)
+		*self->renew = true;
+	return rc >= 0 || rc == -EAGAIN || rc == -EBUSY || rc == -EBADR;
+}
+
+static int uring_wait(struct brink__dispatcher *self, struct brink__event *events, int capacity,
+                      int64_t timeout)
+{
+	bool old = brink__ring_waiting(&self->ring);
+	int rc = brink__ring_enable(&self->ring);
+	int count;
+
+	if (rc < 0)
+		return rc;
+	rc = write_changes(self);
+	count = harvest(self, events, capacity);
+	if (count == 0 && rc == 0)
+		rc = write_changes(self); /* of requests that ended for nothing */
+	if (count == 0)
+		rc = brink__ring_enter(&self->ring, rc == 0 ? timeout : 0);
+	else if (io_uring_sq_ready(&self->ring.uring) > 0 || io_uring_cq_has_overflow(&self->ring.uring))
+		rc = brink__ring_enter(&self->ring, 0);
+	count += harvest(self, events + count, capacity - count);
+	if (old && count > 0)
+		count = brink__look_again(self->looks, &self->changes, events, count);
+	if (!goes_on(self, rc) && count == 0 && rc != -ETIME)
+		return rc;
+	if (count > 0 || rc == -ETIME)
+		return count;
+	return timeout == 0 ? 0 : -EINTR; /* it is not known that the time is over */
+}
+
+static void uring_remove(struct brink__dispatcher *self, struct brink__slot *slot)
+{
+	brink__changes_leave(&self->changes, slot);
+	for (unsigned direction = BRINK_READ; direction <= BRINK_WRITE; direction <<= 2)
+		if ((slot->mark & direction) &&
+		    !brink__ring_cancel(&self->ring, slot->token | direction, slot->token | direction | DATA_CANCEL))
+			*self->renew = true;
+	slot->mark = 0;
+	slot->armed = 0;
+}
+
+static int uring_arm(struct brink__dispatcher *self, struct brink__slot *slot)
+{
+	slot->armed = slot->level ? slot->open : slot->armed | slot->open;
+	brink__changes_put(&self->changes, slot);
+	return 0;
+}
+
+static int uring_add(struct brink__dispatcher *self, struct brink__slot *slot)
+{
+	int rc = brink__changes_join(&self->changes);
+
+	return rc == 0 ? uring_arm(self, slot) : rc;
+}
+
+static int uring_flush(struct brink__dispatcher *self)
+{
+	uint64_t rings;
+	int rc = brink__ring_enable(&self->ring);
+
+	if (rc < 0)
+		return rc;
+	if (self->ring.bell >= 0)
+		(void)!read(self->ring.bell, &rings, sizeof rings); /* what follows rings it anew */
+	rc = write_changes(self);
+	if (rc == 0)
+		rc = io_uring_submit_and_get_events(&self->ring.uring);
+	if (!goes_on(self, rc) && io_uring_cq_ready(&self->ring.uring) == 0)
+		return rc;
+	/* What the kernel does not take now is for the wait, which then comes at once. */
+	return rc < 0 || io_uring_cq_ready(&self->ring.uring) > 0;
+}
+
+static int uring_fd(struct brink__dispatcher *self)
+{
+	return brink__ring_bell(&self->ring);
+}
+
+/* The kernel ties a ring to its thread, and where it does not, requests still end with
+ * the thread that made them. */
+static int uring_adopt(struct brink__dispatcher *self)
+{
+	return self->ring.owner != 0 && self->ring.owner != brink__ring_thread() ? -EXDEV : 0;
+}
+
+static void uring_close(struct brink__dispatcher *self)
+{
+	brink__ring_close(&self->ring);
+	brink__changes_free(&self->changes);
+	brink__free(self);
+}
+
+static int uring_open(struct brink__dispatcher **result, const struct brink__dispatcher_options *options)
+{
+	struct brink__dispatcher *self = brink__allocate(1, sizeof *self + options->batch * sizeof(struct pollfd));
+	int rc = self != NULL ? brink__ring_open(&self->ring, options->ring_entries) : -ENOMEM;
+
+	if (rc < 0) {
+		brink__free(self);
+		return rc;
+	}
+	self->table = options->table;
+	self->renew = options->renew;
+	*result = self;
+	return 0;
+}
+
+const struct brink__dispatcher_ops brink__io_uring = {
+	.name = "io_uring",
+	.note = "one-shot poll requests; needs Linux 5.11, and kernel.io_uring_disabled to be 0",
+	.features = BRINK_FEATURE_FD | BRINK_FEATURE_SCALES | BRINK_FEATURE_QUEUED,
+	.open = uring_open,
+	.close = uring_close,
+	.add = uring_add,
+	.arm = uring_arm,
+	.remove = uring_remove,
+	.wait = uring_wait,
+	.flush = uring_flush,
+	.fd = uring_fd,
+	.adopt = uring_adopt,
+};

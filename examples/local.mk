@@ -1,0 +1,37 @@
+# Programs to learn from. They use the public headers only.
+
+noinst_PROGRAMS += examples/echo-server examples/echo-client
+examples_echo_server_SOURCES = %reldir%/echo-server.c
+examples_echo_server_LDADD = libbrink.la
+examples_echo_client_SOURCES = %reldir%/echo-client.c
+examples_echo_client_LDADD = libbrink.la
+
+noinst_PROGRAMS += examples/echo examples/echo-group
+examples_echo_SOURCES = %reldir%/echo.c
+examples_echo_LDADD = libbrink.la
+examples_echo_group_SOURCES = %reldir%/echo-group.c
+examples_echo_group_LDADD = libbrink.la
+
+noinst_PROGRAMS += examples/many-writers
+examples_many_writers_SOURCES = %reldir%/many-writers.c
+examples_many_writers_LDADD = libbrink.la $(PTHREAD_LIBS)
+
+noinst_PROGRAMS += examples/rpc-server examples/rpc-client examples/chat examples/chat-client
+examples_rpc_server_SOURCES = %reldir%/rpc-server.c
+examples_rpc_server_LDADD = libbrink.la
+examples_rpc_client_SOURCES = %reldir%/rpc-client.c
+examples_rpc_client_LDADD = libbrink.la $(PTHREAD_LIBS)
+examples_chat_SOURCES = %reldir%/chat.c
+examples_chat_LDADD = libbrink.la $(PTHREAD_LIBS)
+examples_chat_client_SOURCES = %reldir%/chat-client.c
+examples_chat_client_LDADD = libbrink.la
+
+noinst_PROGRAMS += examples/shared-memory
+examples_shared_memory_SOURCES = %reldir%/shared-memory.c %reldir%/shared_memory.c %reldir%/shared_memory.h
+examples_shared_memory_LDADD = libbrink.la
+
+noinst_PROGRAMS += examples/reconnect examples/forward
+examples_reconnect_SOURCES = %reldir%/reconnect.c
+examples_reconnect_LDADD = libbrink.la
+examples_forward_SOURCES = %reldir%/forward.c
+examples_forward_LDADD = libbrink.la

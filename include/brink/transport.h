@@ -1,0 +1,53 @@
+/* A transport: how a socket's bytes cross its descriptor.
+ *
+ * The plain one hands them to the kernel. Another stands in its place: TLS, shared memory
+ * with the descriptor as its door bell, a bypass such as RDMA. The socket calls the table
+ * below and does everything else itself: queues, order, timeouts, failure, revival. */
+#ifndef BRINK_TRANSPORT_H
+#define BRINK_TRANSPORT_H
+
+#include <brink/base.h>
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+BRINK_BEGIN_DECLS
+
+/* All calls are made on the loop's thread (and the reads on no executor's): for what is
+ * not safe in two threads at once, reading and writing together included. Without it, one
+ * thread at a time reads, and one at a time writes, which may be another one. */
+#define BRINK_TRANSPORT_SINGLE_THREADED 1u
+
+/* Each call that can answer -EAGAIN sets `*waits` then to the direction of the descriptor
+ * that it waits for, BRINK_READ or BRINK_WRITE: a TLS write may wait for READ. It is called again
+ * when that direction has become ready, or earlier. The rule of a watch holds: -EAGAIN is
+ * said only after the descriptor itself has said EAGAIN in that direction (a door bell is
+ * emptied, and the memory looked at once more after that). Other results are a count, 0,
+ * or a negative errno, by which the socket fails. */
+struct brink_transport {
+	const char *name;
+	unsigned flags;
+	/* Makes the state of a connection. `client`: it was made by a connect. `arg` is the
+	 * options' transport_arg. NULL: there is no state. */
+	int (*open)(brink_socket *socket, int fd, int client, void *arg, void **state);
+	/* Until it says 0 nothing is read or written by the socket. NULL: none is needed. */
+	int (*handshake)(void *state, int fd, unsigned *waits);
+	/* As readv(2): 0 is the peer's end. */
+	ssize_t (*readv)(void *state, int fd, const struct iovec *parts, int count, unsigned *waits);
+	/* As writev(2); may take a part. Must not raise SIGPIPE. Called with the same bytes
+	 * first after -EAGAIN, at perhaps another place in memory. */
+	ssize_t (*writev)(void *state, int fd, const struct iovec *parts, int count, unsigned *waits);
+	/* Tells the peer that no more bytes follow. NULL: shutdown(2) does. */
+	int (*shutdown)(void *state, int fd, unsigned *waits);
+	/* Frees the state; the descriptor is closed afterwards. No other call is under way. NULL:
+	 * nothing is to be freed. */
+	void (*close)(void *state, int fd);
+	void *reserved[4]; /* must be zero */
+};
+
+/* The plain one: for transports that stand on it. Any thread. */
+BRINK_API const struct brink_transport *brink_transport_plain(void);
+
+BRINK_END_DECLS
+
+#endif

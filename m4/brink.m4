@@ -1,0 +1,178 @@
+dnl What configure of libbrink does more than once, or at length.
+
+dnl BRINK_TRY_CFLAG(FLAG, IF-IT-WORKS, IF-NOT)
+dnl A compiler that merely warns about an unknown flag counts as one that refuses it.
+AC_DEFUN([BRINK_TRY_CFLAG], [
+	AC_MSG_CHECKING([whether $CC accepts $1])
+	brink_saved_cflags=$CFLAGS
+	CFLAGS="$CFLAGS -Werror $1"
+	AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])],
+		[AC_MSG_RESULT([yes])
+		CFLAGS=$brink_saved_cflags
+		$2],
+		[AC_MSG_RESULT([no])
+		CFLAGS=$brink_saved_cflags
+		$3])
+])
+
+dnl BRINK_CHECK_FUNC(NAME, INCLUDES): HAVE_NAME where it is declared and can be linked.
+dnl Warnings are errors, since macOS warns of what only its later versions have.
+AC_DEFUN([BRINK_CHECK_FUNC], [
+	AC_CACHE_CHECK([for $1], [brink_cv_func_$1],
+		[brink_saved_cflags=$CFLAGS
+		CFLAGS="$CFLAGS -Werror"
+		AC_LINK_IFELSE([AC_LANG_PROGRAM([[$2]], [[void (*volatile f)(void) = (void (*)(void))$1;
+			return f == 0;]])],
+			[brink_cv_func_$1=yes], [brink_cv_func_$1=no])
+		CFLAGS=$brink_saved_cflags])
+	AS_IF([test "x$brink_cv_func_$1" = xyes],
+		[AC_DEFINE(AS_TR_CPP([HAVE_$1]), [1], [Define to 1 if you have $1().])])
+])
+
+dnl WARN_CFLAGS: what the compiler knows of the warnings that the sources are free of.
+AC_DEFUN([BRINK_ARG_WARNINGS], [
+	AC_ARG_ENABLE([werror],
+		[AS_HELP_STRING([--enable-werror], [make the compiler's warnings errors])],
+		[], [enable_werror=no])
+	WARN_CFLAGS=
+	m4_foreach_w([brink_warning], [-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
+		-Wmissing-prototypes -Wpointer-arith -Wundef],
+		[BRINK_TRY_CFLAG(brink_warning, [AS_VAR_APPEND([WARN_CFLAGS], " brink_warning")])])
+	AS_IF([test "x$enable_werror" = xyes], [AS_VAR_APPEND([WARN_CFLAGS], [" -Werror"])])
+	AC_SUBST([WARN_CFLAGS])
+
+	VISIBILITY_CFLAGS=
+	BRINK_TRY_CFLAG([-fvisibility=hidden], [VISIBILITY_CFLAGS=-fvisibility=hidden])
+	AC_SUBST([VISIBILITY_CFLAGS])
+])
+
+dnl SANITIZE_CFLAGS: for the compiler and, by way of it, for the linker.
+AC_DEFUN([BRINK_ARG_SANITIZERS], [
+	AC_ARG_ENABLE([sanitizers],
+		[AS_HELP_STRING([--enable-sanitizers=LIST],
+			[build with the compiler's sanitizers: "address,undefined" or "thread"])],
+		[], [enable_sanitizers=no])
+	SANITIZE_CFLAGS=
+	AS_CASE([$enable_sanitizers],
+		[no], [],
+		[yes], [AC_MSG_ERROR([--enable-sanitizers needs a list: "address,undefined" or "thread"])],
+		[SANITIZE_CFLAGS="-fsanitize=$enable_sanitizers -fno-omit-frame-pointer"
+		AS_CASE([$enable_sanitizers],
+			[*undefined*], [AS_VAR_APPEND([SANITIZE_CFLAGS], [" -fno-sanitize-recover=undefined"])])
+		BRINK_TRY_CFLAG([$SANITIZE_CFLAGS], [],
+			[AC_MSG_ERROR([$CC cannot build and link with -fsanitize=$enable_sanitizers
+(Debian: libasan, libubsan and libtsan come with gcc; clang needs libclang-rt-dev)])])])
+	AC_SUBST([SANITIZE_CFLAGS])
+])
+
+dnl PTHREAD_CFLAGS, PTHREAD_LIBS
+AC_DEFUN([BRINK_THREADS], [
+	PTHREAD_CFLAGS=
+	PTHREAD_LIBS=
+	BRINK_TRY_CFLAG([-pthread], [
+		PTHREAD_CFLAGS=-pthread
+		PTHREAD_LIBS=-pthread])
+	brink_saved_cflags=$CFLAGS
+	CFLAGS="$CFLAGS $PTHREAD_CFLAGS"
+	AC_CHECK_HEADER([pthread.h], [], [AC_MSG_ERROR([POSIX threads (pthread.h) are needed])])
+	brink_saved_libs=$LIBS
+	AC_SEARCH_LIBS([pthread_create], [pthread], [], [AC_MSG_ERROR([POSIX threads are needed])])
+	LIBS=$brink_saved_libs
+	CFLAGS=$brink_saved_cflags
+	AS_CASE([$ac_cv_search_pthread_create], [-l*], [PTHREAD_LIBS=$ac_cv_search_pthread_create])
+	AC_SUBST([PTHREAD_CFLAGS])
+	AC_SUBST([PTHREAD_LIBS])
+])
+
+dnl 64-bit atomics are functions of libatomic on some 32-bit processors.
+AC_DEFUN([BRINK_ATOMICS], [
+	brink_saved_libs=$LIBS
+	ATOMIC_LIBS=no
+	for brink_library in "" -latomic; do
+		AS_IF([test "x$ATOMIC_LIBS" = xno],
+			[LIBS="$brink_library $brink_saved_libs"
+			AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <stdatomic.h>
+				#include <stdint.h>
+				static _Atomic uint64_t word;]], [[return atomic_fetch_add(&word, 1) != 0;]])],
+				[ATOMIC_LIBS=$brink_library])])
+	done
+	LIBS=$brink_saved_libs
+	AC_MSG_CHECKING([for the library of 64-bit atomics])
+	AS_IF([test "x$ATOMIC_LIBS" = xno],
+		[AC_MSG_ERROR([C11 atomics of 64 bits are needed])])
+	AS_IF([test "x$ATOMIC_LIBS" = x],
+		[AC_MSG_RESULT([none required])], [AC_MSG_RESULT([$ATOMIC_LIBS])])
+	AC_SUBST([ATOMIC_LIBS])
+])
+
+dnl What the systems' kqueues differ in.
+AC_DEFUN([BRINK_KQUEUE_DETAILS], [
+	AC_CHECK_HEADERS([sys/event.h], [], [], [[#include <sys/types.h>]])
+	AS_IF([test "x$ac_cv_header_sys_event_h" = xyes], [
+		BRINK_CHECK_FUNC([kqueue1], [#include <sys/types.h>
+#include <sys/event.h>])
+		AC_CHECK_DECLS([EVFILT_USER, EVFILT_PROC, EV_DISPATCH, EV_RECEIPT, NOTE_EXITSTATUS, NOTE_NSECONDS], [], [],
+			[[#include <sys/types.h>
+			#include <sys/event.h>]])
+		AC_CACHE_CHECK([whether kevent's udata is an integer], [brink_cv_kevent_udata_integer],
+			[AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <sys/types.h>
+				#include <stdint.h>
+				#include <sys/event.h>
+				struct kevent change;]],
+				[[_Static_assert(_Generic(change.udata, intptr_t: 1, default: 0), "");]])],
+				[brink_cv_kevent_udata_integer=yes], [brink_cv_kevent_udata_integer=no])])
+		AS_IF([test "x$brink_cv_kevent_udata_integer" = xyes],
+			[AC_DEFINE([HAVE_KEVENT_UDATA_INTPTR], [1],
+				[Define to 1 if the udata of struct kevent is an intptr_t (NetBSD before 10).])])
+	])
+])
+
+dnl CUNIT: brink-conformance is driven by CUnit; without it by a loop of its own, so that
+dnl the contract can be proved on a system that has no CUnit, too.
+AC_DEFUN([BRINK_CUNIT], [
+	AC_ARG_WITH([cunit],
+		[AS_HELP_STRING([--with-cunit=auto|yes|no],
+			[let CUnit drive brink-conformance (default: where CUnit is found)])],
+		[], [with_cunit=auto])
+	brink_cunit=no
+	AS_CASE([$with_cunit],
+		[auto|yes],
+			[PKG_CHECK_MODULES([CUNIT], [cunit >= 2.1], [brink_cunit=yes],
+				[brink_saved_libs=$LIBS
+				AC_CHECK_HEADER([CUnit/CUnit.h],
+					[AC_CHECK_LIB([cunit], [CU_add_suite], [brink_cunit=yes
+						CUNIT_LIBS=-lcunit])])
+				LIBS=$brink_saved_libs])
+			AS_IF([test "x$with_cunit$brink_cunit" = xyesno],
+				[AC_MSG_ERROR([CUnit 2.1 was asked for and not found
+(Debian: libcunit1-dev; FreeBSD, NetBSD, OpenBSD, Homebrew: cunit)])])],
+		[no], [],
+		[AC_MSG_ERROR([--with-cunit takes auto, yes or no, not "$with_cunit"])])
+	AM_CONDITIONAL([CUNIT], [test "x$brink_cunit" = xyes])
+	AS_CASE([$with_cunit-$brink_cunit],
+		[*-yes], [brink_cunit_summary="CUnit"],
+		[no-*], [brink_cunit_summary="a loop of its own, as asked for"],
+		[brink_cunit_summary="a loop of its own: CUnit 2.1 was not found (Debian: libcunit1-dev, BSDs: cunit)"])
+])
+
+dnl HAVE_LIBUV: the tests that play the same scenarios on libuv.
+AC_DEFUN([BRINK_LIBUV], [
+	AC_ARG_WITH([libuv],
+		[AS_HELP_STRING([--with-libuv=auto|yes|no],
+			[compare with libuv in the tests (default: where libuv is found)])],
+		[], [with_libuv=auto])
+	brink_libuv=no
+	AS_CASE([$with_libuv],
+		[auto|yes],
+			[PKG_CHECK_MODULES([LIBUV], [libuv >= 1.30], [brink_libuv=yes],
+				[AS_IF([test "x$with_libuv" = xyes],
+					[AC_MSG_ERROR([libuv 1.30 was asked for and not found
+(Debian: libuv1-dev; FreeBSD, NetBSD, OpenBSD, Homebrew: libuv)])])])],
+		[no], [],
+		[AC_MSG_ERROR([--with-libuv takes auto, yes or no, not "$with_libuv"])])
+	AM_CONDITIONAL([HAVE_LIBUV], [test "x$brink_libuv" = xyes])
+	AS_CASE([$with_libuv-$brink_libuv],
+		[*-yes], [brink_libuv_summary="yes"],
+		[no-*], [brink_libuv_summary="no, as asked for"],
+		[brink_libuv_summary="no: libuv was not found (Debian: libuv1-dev, BSDs: libuv)"])
+])

@@ -1,0 +1,7 @@
+# What a person runs. Nothing here is installed.
+
+EXTRA_DIST += \
+	%reldir%/cross \
+	%reldir%/demo \
+	%reldir%/setup \
+	%reldir%/test

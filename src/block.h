@@ -1,0 +1,57 @@
+/* What buffers are made of: counted blocks of memory, and the pieces that stand for parts
+ * of them.
+ *
+ * A block of our own is filled from its beginning. Bytes below the mark `filled` belong to
+ * those who filled them, and are never written again once they are in a buffer; the room
+ * above the mark is free. Whose piece ends just at the mark may claim some of it: who moves
+ * the mark by compare-and-swap owns what it moved over, and he alone has anything that
+ * ends at the new mark, so that he alone may move it back. Whose piece is the only one of
+ * its block may set the mark to its end, for nobody has the bytes beyond. */
+#ifndef BRINK_BLOCK_H
+#define BRINK_BLOCK_H
+
+#include <brink/buffer.h>
+
+#include <stdatomic.h>
+
+struct brink__piece {
+	struct brink__piece *next;
+	struct brink__block *block; /* of which it is one reference */
+	unsigned char *bytes;
+	size_t length;
+};
+
+/* The bytes of a block of our own follow it. */
+struct brink__block {
+	atomic_uint references; /* pieces */
+	uint32_t room;          /* for so many bytes; 0: the memory is somebody else's */
+	_Atomic uint32_t filled;
+	struct brink__piece piece; /* its first, so that a new block is one allocation */
+};
+
+#define BRINK__BLOCK_SIZE ((size_t)8192)
+#define BRINK__BLOCK_ROOM ((uint32_t)(BRINK__BLOCK_SIZE - sizeof(struct brink__block)))
+
+/* The empty piece of a new block with room for `least` bytes or more. NULL without memory. */
+struct brink__piece *brink__block_new(size_t least);
+
+/* The same with room for little more than `size` bytes: for what may wait long, in numbers. */
+struct brink__piece *brink__block_fit(size_t size);
+
+/* The piece of a block that stands for foreign memory. NULL without memory. */
+struct brink__piece *brink__block_wrap(void *bytes, size_t size, brink_release_fn *release, void *arg);
+
+/* Another piece of `block`. NULL without memory. */
+struct brink__piece *brink__piece_new(struct brink__block *block, unsigned char *bytes, size_t length);
+
+/* Gives the piece back, and the block with the last of its pieces. */
+void brink__piece_drop(struct brink__piece *piece);
+
+/* Claims the room just behind `piece`, up to `most` bytes, for the caller to write to. Returns
+ * how many it got: 0 if there are fewer than `least`, or if they are another's. */
+size_t brink__piece_claim(struct brink__piece *piece, size_t least, size_t most);
+
+/* What was claimed last behind `piece` is free again. */
+void brink__piece_unclaim(struct brink__piece *piece);
+
+#endif

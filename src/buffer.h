@@ -1,0 +1,35 @@
+/* What the files of the buffer share.
+ *
+ * The pieces from `first` to `last` are its bytes; none is empty. Room that is reserved is
+ * in pieces of its own behind `last` (or at `first`, where there is no `last`), whose
+ * lengths are what was claimed for them: so nothing that walks to `last` sees it. */
+#ifndef BRINK_BUFFER_INTERNAL_H
+#define BRINK_BUFFER_INTERNAL_H
+
+#include "block.h"
+
+/* Where the pieces of the reserved room hang. */
+static inline struct brink__piece **brink__buffer_spare(brink_buffer *buffer)
+{
+	return buffer->last != NULL ? &buffer->last->next : &buffer->first;
+}
+
+void brink__buffer_drop_spare(brink_buffer *buffer);
+
+/* Every function that changes a buffer begins with this. */
+static inline void brink__buffer_give_up(brink_buffer *buffer)
+{
+	if (*brink__buffer_spare(buffer) != NULL)
+		brink__buffer_drop_spare(buffer);
+}
+
+/* Appends a chain of pieces that has `length` bytes to a buffer that has nothing reserved. */
+void brink__buffer_join(brink_buffer *buffer, struct brink__piece *first, struct brink__piece *last, size_t length);
+
+/* Makes an empty buffer of a copy of `size` bytes, in a block of about that size. */
+int brink__buffer_fill_fitting(brink_buffer *buffer, const void *bytes, size_t size);
+
+/* Drops `piece` and what follows it. */
+void brink__buffer_drop_chain(struct brink__piece *piece);
+
+#endif

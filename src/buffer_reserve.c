@@ -1,0 +1,109 @@
+/* Room to write to in place: see buffer.h for where it hangs. */
+#include "config.h"
+
+#include "buffer.h"
+
+#include <errno.h>
+
+/* Claims the room behind the buffer's last piece for a piece of its own. */
+static struct brink__piece *take_tail(brink_buffer *buffer, size_t least, size_t most)
+{
+	struct brink__piece *last = buffer->last, *piece;
+	size_t claimed;
+
+	if (last == NULL)
+		return NULL;
+	claimed = brink__piece_claim(last, least, most);
+	if (claimed == 0)
+		return NULL;
+	piece = brink__piece_new(last->block, last->bytes + last->length, claimed);
+	if (piece == NULL)
+		brink__piece_unclaim(last);
+	return piece;
+}
+
+static struct brink__piece *take_block(size_t least, size_t most)
+{
+	struct brink__piece *piece = brink__block_new(least);
+
+	if (piece != NULL)
+		piece->length = brink__piece_claim(piece, least, most);
+	return piece;
+}
+
+/* The first `used` bytes of it are the buffer's, the rest is free again. */
+static void settle(struct brink__piece *piece, size_t used)
+{
+	if (used == piece->length)
+		return;
+	piece->length = used;
+	brink__piece_unclaim(piece);
+}
+
+void brink__buffer_drop_spare(brink_buffer *buffer)
+{
+	struct brink__piece **spare = brink__buffer_spare(buffer), *first = *spare;
+
+	*spare = NULL;
+	for (struct brink__piece *piece = first; piece != NULL; piece = piece->next)
+		settle(piece, 0);
+	brink__buffer_drop_chain(first);
+}
+
+void *brink_buffer_reserve(brink_buffer *buffer, size_t least, size_t *room)
+{
+	struct brink__piece *piece;
+
+	brink__buffer_give_up(buffer);
+	least = least == 0 ? 1 : least;
+	piece = take_tail(buffer, least, SIZE_MAX);
+	if (piece == NULL)
+		piece = take_block(least, SIZE_MAX);
+	if (piece == NULL)
+		return NULL;
+	*brink__buffer_spare(buffer) = piece;
+	if (room != NULL)
+		*room = piece->length;
+	return piece->bytes;
+}
+
+int brink_buffer_reserve_iovecs(brink_buffer *buffer, size_t size, struct iovec *parts, int count)
+{
+	struct brink__piece **end, *piece;
+	int used = 0;
+
+	if (size == 0 || count < 1)
+		return -EINVAL;
+	brink__buffer_give_up(buffer);
+	end = brink__buffer_spare(buffer);
+	for (; size != 0 && used < count; used++) {
+		piece = used == 0 ? take_tail(buffer, 1, size) : NULL;
+		if (piece == NULL)
+			piece = take_block(1, size);
+		if (piece == NULL) {
+			brink__buffer_give_up(buffer);
+			return -ENOMEM;
+		}
+		*end = piece;
+		end = &piece->next;
+		parts[used] = (struct iovec){piece->bytes, piece->length};
+		size -= piece->length;
+	}
+	return used;
+}
+
+void brink_buffer_commit(brink_buffer *buffer, size_t size)
+{
+	struct brink__piece **spare = brink__buffer_spare(buffer), *piece = *spare, *next;
+
+	*spare = NULL;
+	for (; piece != NULL && size != 0; piece = next) {
+		next = piece->next;
+		piece->next = NULL;
+		settle(piece, size < piece->length ? size : piece->length);
+		size -= piece->length;
+		brink__buffer_join(buffer, piece, piece, piece->length);
+	}
+	*brink__buffer_spare(buffer) = piece;
+	brink__buffer_give_up(buffer);
+}

@@ -1,0 +1,152 @@
+/* The end of child processes: a pidfd where there is one, else SIGCHLD.
+ *
+ * EVFILT_PROC is not used on the BSDs: it would be a third way beside these two, with an
+ * operation of its own in the dispatcher, and gives nothing that SIGCHLD and waitpid()
+ * on the processes of this loop do not. */
+#include "config.h"
+
+#include "loop.h"
+#include "os.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void brink_child_init(brink_child *child, brink_child_fn *call)
+{
+	memset(child, 0, sizeof *child);
+	child->call = call;
+}
+
+static brink_child *child_at(struct brink_list *node)
+{
+	return brink_container_of(node, brink_child, node);
+}
+
+static bool has_pidfd(const brink_child *child)
+{
+	return brink_watch_active(&child->watch);
+}
+
+static void end(brink_child *child)
+{
+	brink_loop *loop = child->loop;
+
+	brink__list_remove(&child->node);
+	loop->references--;
+	if (has_pidfd(child))
+		brink_watch_close(&child->watch);
+	else if (--loop->child_signal_users == 0)
+		brink_signal_stop(&loop->child_signal);
+}
+
+/* Calls and returns true if the process has ended. */
+static bool reap(brink_child *child)
+{
+	pid_t reaped;
+	int status = 0;
+
+	do
+		reaped = waitpid(child->pid, &status, WNOHANG);
+	while (reaped < 0 && errno == EINTR);
+	if (reaped == 0)
+		return false;
+	if (reaped < 0) {
+		brink__log(BRINK_LOG_ERROR, "process %ld was reaped by somebody else", (long)child->pid);
+		status = -1;
+	}
+	end(child);
+	child->status = status;
+	child->call(child, status);
+	return true;
+}
+
+static void on_pidfd(brink_watch *watch, unsigned ready)
+{
+	(void)ready;
+	if (!reap(brink_container_of(watch, brink_child, watch)))
+		brink_watch_rearm(watch, BRINK_READ);
+}
+
+static void on_child_signal(brink_signal *signal)
+{
+	brink_loop *loop = signal->loop;
+	struct brink_list pass, *node;
+	unsigned reaped = 0;
+
+	brink__list_take(&pass, &loop->children);
+	while ((node = brink__list_step(&pass, &loop->children)) != NULL)
+		if (!has_pidfd(child_at(node)))
+			reaped += reap(child_at(node));
+	/* The calls were as many as children; this one was ours. May wrap round below 0. */
+	loop->internal_calls += 1 - reaped;
+}
+
+static int start_signal(brink_loop *loop)
+{
+	int result = 0;
+
+	if (loop->child_signal_users == 0) {
+		brink_signal_init(&loop->child_signal, on_child_signal);
+		result = brink_signal_start(loop, &loop->child_signal, SIGCHLD);
+	}
+	if (result < 0)
+		return result;
+	loop->child_signal_users++;
+	/* It may have ended before: look at all of them in the next turn. */
+	brink__signal_arrive(loop, SIGCHLD);
+	return 0;
+}
+
+static int start_waiting(brink_loop *loop, brink_child *child)
+{
+	int fd = brink__os_pidfd(child->pid), result;
+
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+		return fd;
+	if (fd < 0)
+		return start_signal(loop);
+	brink_watch_init(&child->watch, on_pidfd);
+	result = brink_watch_start(loop, &child->watch, fd, BRINK_READ);
+	if (result < 0)
+		close(fd);
+	return result;
+}
+
+int brink_child_start(brink_loop *loop, brink_child *child, pid_t pid)
+{
+	siginfo_t info;
+	int result;
+
+	if (child->call == NULL || pid <= 0)
+		return -EINVAL;
+	if (child->node.next != NULL)
+		return -EEXIST;
+	/* Is it ours? Looks without reaping. */
+	if (waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return -errno;
+	child->pid = pid;
+	result = start_waiting(loop, child);
+	if (result < 0)
+		return result;
+	child->loop = loop;
+	brink__list_append(&loop->children, &child->node);
+	loop->references++;
+	return 0;
+}
+
+int brink_child_stop(brink_child *child)
+{
+	if (child->node.next == NULL)
+		return -ENOENT;
+	end(child);
+	return 0;
+}
+
+void brink__children_end(brink_loop *loop)
+{
+	while (!brink__list_empty(&loop->children))
+		end(child_at(loop->children.next));
+}

@@ -1,0 +1,156 @@
+/* A pool: connections that are taken and given back.
+ *
+ * `taken` are places, each for a connection that somebody has, or that is being made for him.
+ * Idle connections are kept by their ids, and no reference with them: one that fails is
+ * gone, and found out when its turn comes. So a new one is made only when no idle one is
+ * left, and there are never more than `max`.
+ *
+ * An idle one rests: its timer closes it after a while. Who exchanges `resting` for false, the
+ * timer or the taker, has it. */
+#include "config.h"
+
+#include "client.h"
+
+#include <errno.h>
+
+static struct brink_client_wait *wait_at(struct brink_list *node)
+{
+	return brink_container_of(node, struct brink_client_wait, node);
+}
+
+/* ---- with the lock ---- */
+
+/* The latest that is well, with a reference; NULL. */
+static brink_socket *pop(brink_client *client)
+{
+	while (client->idle > 0) {
+		brink_socket *socket = brink_socket_address(client->ids[--client->idle]);
+
+		if (socket == NULL)
+			continue;
+		if (atomic_exchange(&socket->resting, false)) {
+			if (brink__client_is_well(socket))
+				return socket;
+			/* Not a close, which might write, and call what calls us. */
+			if (!atomic_load(&socket->ending))
+				brink__socket_fail(socket, 0, NULL);
+		}
+		brink_socket_release(socket);
+	}
+	return NULL;
+}
+
+static void push(brink_client *client, brink_socket *socket)
+{
+	brink__timing_note_write(socket);
+	atomic_store(&socket->resting, true);
+	client->ids[client->idle++] = brink_socket_get_id(socket);
+}
+
+/* The one whose turn it is, who waits no longer; NULL. */
+static struct brink_client_wait *next_waiter(brink_client *client)
+{
+	struct brink_client_wait *wait;
+
+	if (client->waiting == 0)
+		return NULL;
+	wait = wait_at(client->waiters.next);
+	brink__list_remove(&wait->node);
+	client->waiting--;
+	return wait;
+}
+
+/* ---- without it ---- */
+
+/* Gives a place up that nobody is in, to the first waiter for whom a connection can be made;
+ * each of the others is told why not. */
+static void give_place(brink_client *client)
+{
+	struct brink_client_wait *wait;
+	brink_socket *socket;
+	int result;
+
+	do {
+		pthread_mutex_lock(&client->lock);
+		wait = next_waiter(client);
+		if (wait == NULL)
+			client->taken--;
+		pthread_mutex_unlock(&client->lock);
+		if (wait == NULL)
+			return;
+		result = brink__client_connect(client, &socket);
+		wait->call(wait, result == 0 ? socket : NULL, result);
+	} while (result < 0);
+}
+
+int brink__pool_take(brink_client *client, brink_socket **socket, struct brink_client_wait *wait)
+{
+	int result = 0;
+
+	pthread_mutex_lock(&client->lock);
+	*socket = pop(client);
+	if (client->taken < client->max) {
+		client->taken++;
+	} else if (wait == NULL) {
+		result = -EAGAIN;
+	} else {
+		brink__list_append(&client->waiters, &wait->node);
+		client->waiting++;
+		result = 1;
+	}
+	pthread_mutex_unlock(&client->lock);
+	if (result != 0 || *socket != NULL)
+		return result;
+	result = brink__client_connect(client, socket);
+	if (result < 0)
+		give_place(client);
+	return result;
+}
+
+void brink__pool_give(brink_client *client, brink_socket *socket)
+{
+	bool well = brink__client_is_well(socket);
+	struct brink_client_wait *wait = NULL;
+
+	if (!well) {
+		brink__client_part(socket);
+		give_place(client);
+		return;
+	}
+	pthread_mutex_lock(&client->lock);
+	wait = next_waiter(client);
+	if (wait == NULL) {
+		push(client, socket);
+		client->taken--;
+	}
+	pthread_mutex_unlock(&client->lock);
+	if (wait != NULL)
+		wait->call(wait, socket, 0);
+	else
+		brink_socket_release(socket);
+}
+
+int brink_client_cancel(brink_client *client, struct brink_client_wait *wait)
+{
+	int result = -ENOENT;
+
+	pthread_mutex_lock(&client->lock);
+	if (wait->node.next != NULL) {
+		brink__list_remove(&wait->node);
+		client->waiting--;
+		result = 0;
+	}
+	pthread_mutex_unlock(&client->lock);
+	return result;
+}
+
+void brink__pool_end(brink_client *client)
+{
+	struct brink_client_wait *wait;
+	brink_socket *socket;
+
+	while ((socket = pop(client)) != NULL)
+		brink__client_part(socket);
+	while ((wait = next_waiter(client)) != NULL)
+		wait->call(wait, NULL, -ECANCELED);
+}

@@ -1,0 +1,47 @@
+/* A group from inside. */
+#ifndef BRINK_GROUP_INTERNAL_H
+#define BRINK_GROUP_INTERNAL_H
+
+#include "loop.h"
+
+enum brink__gate { BRINK__GATE_CLOSED, BRINK__GATE_OPEN, BRINK__GATE_CANCELLED };
+
+/* A thread and its loop. */
+struct brink__member {
+	brink_group *group;
+	brink_loop *loop;
+	pthread_t thread;
+	unsigned index;
+	int pinned; /* 0, or why it is not */
+};
+
+struct brink_group {
+	/* What placing reads. */
+	unsigned size;
+	enum brink_placement placement;
+	brink_place_fn *place;
+	void *arg;
+	struct brink__member *members;
+
+	unsigned flags;
+	brink_group_fn *on_start, *on_stop;
+	char *tag;
+	unsigned forks; /* brink__forks when it was made */
+	atomic_bool stopping;
+	char description[512];
+
+	/* Starting: threads report and wait at the gate, which opens for all or for none. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	unsigned reports, started;
+	int error; /* the first that was reported */
+	enum brink__gate gate;
+
+	pthread_mutex_t joining;
+	unsigned threads; /* that were started and not joined yet */
+
+	/* Written by each placement in turn: far from what all of them read. */
+	_Atomic uint64_t turns;
+};
+
+#endif

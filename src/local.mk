@@ -1,0 +1,102 @@
+# The core. All of the library's objects are in one convenience library, with every
+# symbol hidden but the public ones: libbrink is made of it, and so are the tests that
+# look inside.
+
+core_files = \
+	%reldir%/address.c \
+	%reldir%/address.h \
+	%reldir%/address_text.c \
+	%reldir%/block.c \
+	%reldir%/block.h \
+	%reldir%/buffer.c \
+	%reldir%/buffer.h \
+	%reldir%/buffer_find.c \
+	%reldir%/buffer_io.c \
+	%reldir%/buffer_read.c \
+	%reldir%/buffer_reserve.c \
+	%reldir%/cache.c \
+	%reldir%/cache.h \
+	%reldir%/child.c \
+	%reldir%/choice.c \
+	%reldir%/client.c \
+	%reldir%/client.h \
+	%reldir%/client_pool.c \
+	%reldir%/connect.c \
+	%reldir%/error.c \
+	%reldir%/executor.c \
+	%reldir%/group.c \
+	%reldir%/group.h \
+	%reldir%/hook.c \
+	%reldir%/list.h \
+	%reldir%/listen_bind.c \
+	%reldir%/listen_options.c \
+	%reldir%/listen_unix.c \
+	%reldir%/listener.c \
+	%reldir%/listener.h \
+	%reldir%/listener_accept.c \
+	%reldir%/listener_limit.c \
+	%reldir%/log.c \
+	%reldir%/loop.c \
+	%reldir%/loop.h \
+	%reldir%/loop_create.c \
+	%reldir%/memory.c \
+	%reldir%/memory.h \
+	%reldir%/messenger.c \
+	%reldir%/messenger.h \
+	%reldir%/messenger_cut.c \
+	%reldir%/messenger_deliver.c \
+	%reldir%/os.c \
+	%reldir%/os.h \
+	%reldir%/os_listen.c \
+	%reldir%/os_reuseport.c \
+	%reldir%/os_thread.c \
+	%reldir%/placement.c \
+	%reldir%/protocol_length.c \
+	%reldir%/protocol_line.c \
+	%reldir%/renew.c \
+	%reldir%/server.c \
+	%reldir%/server.h \
+	%reldir%/server_connection.c \
+	%reldir%/server_gate.c \
+	%reldir%/server_options.c \
+	%reldir%/server_seat.c \
+	%reldir%/server_stop.c \
+	%reldir%/revive.c \
+	%reldir%/signal.c \
+	%reldir%/slot.c \
+	%reldir%/socket.c \
+	%reldir%/socket.h \
+	%reldir%/socket_create.c \
+	%reldir%/socket_flush.c \
+	%reldir%/socket_info.c \
+	%reldir%/socket_open.c \
+	%reldir%/socket_read.c \
+	%reldir%/socket_timeout.c \
+	%reldir%/socket_water.c \
+	%reldir%/socket_write.c \
+	%reldir%/table.c \
+	%reldir%/table.h \
+	%reldir%/task.c \
+	%reldir%/ticket.c \
+	%reldir%/ticket.h \
+	%reldir%/timer.c \
+	%reldir%/trace.c \
+	%reldir%/transport.c \
+	%reldir%/version.c \
+	%reldir%/wakeup.c \
+	%reldir%/watch.c \
+	%reldir%/watch_io.c \
+	%reldir%/watch_remote.c \
+	%reldir%/wheel.h
+
+noinst_LTLIBRARIES += libbrink-core.la
+libbrink_core_la_SOURCES = $(core_files)
+libbrink_core_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(BACKEND_CPPFLAGS)
+libbrink_core_la_CFLAGS = $(AM_CFLAGS) $(VISIBILITY_CFLAGS)
+libbrink_core_la_LIBADD = $(LIBURING_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
+
+lib_LTLIBRARIES += libbrink.la
+libbrink_la_SOURCES =
+libbrink_la_LIBADD = libbrink-core.la
+libbrink_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined \
+	-version-info $(BRINK_LT_CURRENT):$(BRINK_LT_REVISION):$(BRINK_LT_AGE)

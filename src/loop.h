@@ -1,0 +1,242 @@
+/* The loop from inside: its parts, and what the files of src/ call of each other. */
+#ifndef BRINK_LOOP_INTERNAL_H
+#define BRINK_LOOP_INTERNAL_H
+
+#include "dispatcher.h"
+#include "list.h"
+#include "os.h"
+#include "table.h"
+#include "wheel.h"
+
+#include <brink.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#define brink__likely(condition) __builtin_expect(!!(condition), 1)
+#define brink__unlikely(condition) __builtin_expect(!!(condition), 0)
+
+/* Our own invariants, checked in debug builds only. */
+#ifdef BRINK_DEBUG
+#include <assert.h>
+#define brink__assert(condition) assert(condition)
+#else
+#define brink__assert(condition) ((void)0)
+#endif
+
+#define BRINK__SIGNAL_WORDS 3 /* bits for signals 0 to 191: more than any system has */
+
+struct brink_loop {
+	/* What every turn touches. */
+	const struct brink__dispatcher_ops *ops;
+	struct brink__dispatcher *dispatcher;
+	struct brink__event *events;
+	struct brink__slot *ready, **ready_end; /* to be called in the next pass */
+	struct brink__table table;
+	brink_trace_fn *trace;
+	void *trace_context;
+	uint64_t now;   /* valid unless the clock is stale: see brink__loop_clock() */
+	bool stale_now; /* a wait has passed since the clock was read */
+	int64_t references;
+	struct brink_counters counters;
+	int batch;
+	bool inside; /* in run or run_once, on `thread` */
+	bool ending; /* its sockets are: no more of them */
+	bool drained; /* the wakeup pipe, in this turn: a call that is not the program's */
+	bool woken;   /* by brink_loop_wakeup(), in this turn */
+	int host_fd; /* the descriptor that the host was told last; -1: there is no host */
+	bool renew;  /* the dispatcher has to be opened anew before the next wait */
+	bool incomplete; /* the dispatcher does not have all slots: leave it alone until it is renewed */
+
+	/* What other threads and signal handlers touch. */
+	_Atomic(brink_task *) posted; /* the latest first */
+	atomic_uint connections; /* sockets on this loop: what a group places by */
+	atomic_uint visitors;    /* threads that post for a socket at this moment */
+	_Atomic uintptr_t turning; /* brink__os_thread() of who is in run or run_once; 0 */
+	atomic_bool stopping;
+	atomic_bool wakeup_pending;
+	atomic_bool wakeup_asked; /* for its own sake, by brink_loop_wakeup() */
+	_Atomic uintptr_t thread; /* brink__os_thread() of the loop's */
+	atomic_bool signalled; /* a bit of `arrived` was set */
+	_Atomic uint64_t arrived[BRINK__SIGNAL_WORDS]; /* signals, a bit each */
+
+	brink_task *taken; /* out of `posted`, for the next pass, the earliest first */
+	brink_task *called; /* those that the present pass has still to call */
+	brink_watch *resting; /* level-triggered watches without a direction: no slot knows them */
+	struct brink__wheel wheel;
+	struct brink_list hooks[3]; /* by enum brink_hook_point */
+	struct brink_list signals;
+	struct brink_list children;
+	struct brink_list sockets;
+	char *flat; /* where small requests to write are gathered; NULL before the first */
+	brink_signal child_signal; /* SIGCHLD, while a child is waited for without a pidfd */
+	unsigned child_signal_users;
+	unsigned internal_calls; /* what child_signal has to be counted less, in this pass */
+	brink_watch wakeup_watch;
+	int wakeup_fds[2];
+	unsigned forks; /* brink__forks when the loop became this process's */
+	unsigned ring_entries;
+	void *data;
+	char description[256];
+};
+
+/* How many forks separate this process from the one that loaded the library: a loop
+ * whose `forks` differs belongs to the parent. */
+extern unsigned brink__forks;
+
+static inline bool brink__loop_is_ours(const brink_loop *loop)
+{
+	return brink__likely(loop->forks == brink__forks);
+}
+
+/* The dispatcher is this process's and has all slots. Otherwise the kernel's object may be
+ * the parent's, which is to be left alone, or only a part of the slots is in it: the renewal
+ * that is due adds them as they are then. */
+static inline bool brink__loop_has_kernel(const brink_loop *loop)
+{
+	return brink__loop_is_ours(loop) && brink__likely(!loop->incomplete);
+}
+
+static inline bool brink__loop_on_thread(brink_loop *loop)
+{
+	return brink__likely(atomic_load_explicit(&loop->thread, memory_order_relaxed) == brink__os_thread());
+}
+
+static inline bool brink__tasks_waiting(brink_loop *loop)
+{
+	return atomic_load(&loop->posted) != NULL;
+}
+
+static inline bool brink__signals_waiting(brink_loop *loop)
+{
+	return atomic_load(&loop->signalled);
+}
+
+/* How many sockets are on the loop. Nothing is ordered by it: it is a hint for placement. */
+static inline void brink__loop_connection_added(brink_loop *loop)
+{
+	atomic_fetch_add_explicit(&loop->connections, 1, memory_order_relaxed);
+}
+
+static inline void brink__loop_connection_removed(brink_loop *loop)
+{
+	atomic_fetch_sub_explicit(&loop->connections, 1, memory_order_relaxed);
+}
+
+static inline unsigned brink__loop_connections(brink_loop *loop)
+{
+	return atomic_load_explicit(&loop->connections, memory_order_relaxed);
+}
+
+/* trace.c */
+void brink__trace_emit(brink_loop *loop, enum brink_trace_kind kind, int fd, unsigned bits,
+                       const void *object, int64_t value);
+
+static inline void brink__trace(brink_loop *loop, enum brink_trace_kind kind, int fd, unsigned bits,
+                                const void *object, int64_t value)
+{
+	if (brink__unlikely(loop->trace != NULL))
+		brink__trace_emit(loop, kind, fd, bits, object, value);
+}
+
+/* The clock is read once a turn, by the first who asks: a turn without timers needs none. */
+static inline uint64_t brink__loop_clock(brink_loop *loop)
+{
+	if (brink__unlikely(loop->stale_now))
+		brink_loop_update(loop);
+	return loop->now;
+}
+
+/* The calling thread is in one of the loop's turns: what it posts is found before the loop
+ * can sleep. That cannot be said of brink__loop_on_thread(), which is true of the creator
+ * until the first run. */
+static inline bool brink__loop_turning_here(brink_loop *loop)
+{
+	return atomic_load_explicit(&loop->turning, memory_order_relaxed) == brink__os_thread();
+}
+
+/* Each _run below makes the calls that are due now and returns how many. */
+
+/* ticket.c */
+void brink__tickets_take(brink_loop *loop, const struct brink__event *events, int count);
+unsigned brink__tickets_run(brink_loop *loop);
+/* Opens `directions` of an owner; `look`: have the kernel look again in any case. */
+int brink__ticket_rearm(brink_loop *loop, struct brink__slot *slot, unsigned directions, bool look);
+void brink__ticket_again(brink_loop *loop, struct brink__slot *slot, unsigned directions);
+
+/* watch.c */
+int brink__watch_check_interest(const brink_watch *watch, unsigned interest);
+/* Rearms on the loop's thread, taking directions on; `look` as above. */
+int brink__watch_rearm_here(brink_watch *watch, unsigned directions, bool look);
+int brink__watch_again_here(brink_watch *watch, unsigned directions);
+/* Ends a registration whose descriptor is gone, without a look at its watches: their
+ * memory may be, too. A stop of them still succeeds. */
+void brink__watch_abandon(brink_loop *loop, struct brink__slot *slot);
+/* Ends whatever is registered, telling the watches that they are not started. */
+void brink__watches_end(brink_loop *loop);
+
+/* watch_remote.c */
+/* Rearms from whatever thread this is. */
+int brink__watch_hand_back(brink_watch *watch, unsigned directions, bool look);
+/* A made-up event, likewise. */
+int brink__watch_make_up(brink_watch *watch, unsigned directions);
+void brink__watch_withdraw(brink_watch *watch);
+void brink__watch_posted(brink_task *task);
+
+/* timer.c */
+unsigned brink__timers_run(brink_loop *loop);
+void brink__timers_end(brink_loop *loop);
+
+/* task.c */
+unsigned brink__tasks_run(brink_loop *loop);
+/* The same as brink_task_post() without a wakeup, in a turn of the loop's. */
+void brink__task_post_here(brink_loop *loop, brink_task *task);
+/* In a forked child: forgets those of the user's, keeps those of watches and sockets. */
+void brink__tasks_after_fork(brink_loop *loop);
+
+/* signal.c */
+unsigned brink__signals_run(brink_loop *loop);
+int brink__signals_after_fork(brink_loop *loop);
+void brink__signals_before_fork(void);
+void brink__signals_in_parent(void);
+void brink__signals_in_child(void);
+void brink__signals_end(brink_loop *loop);
+/* Makes the next turn take signal `number` as arrived. */
+void brink__signal_arrive(brink_loop *loop, int number);
+
+/* child.c */
+void brink__children_end(brink_loop *loop);
+
+/* hook.c */
+unsigned brink__hooks_run(brink_loop *loop, enum brink_hook_point point);
+void brink__hooks_end(brink_loop *loop);
+
+/* wakeup.c */
+/* Ends the wait for the sake of something else that was handed over. Any thread; signal
+ * handlers; keeps errno. */
+void brink__wakeup(brink_loop *loop);
+int brink__wakeup_open(brink_loop *loop);
+void brink__wakeup_close(brink_loop *loop);
+int brink__wakeup_after_fork(brink_loop *loop);
+/* Sleeps until the next wakeup, on a loop that is being destroyed. */
+void brink__wakeup_wait(brink_loop *loop);
+
+/* socket.c */
+void brink__sockets_end(brink_loop *loop);
+void brink__socket_posted(brink_task *task);
+
+/* choice.c: opens the first backend of a list that works. */
+int brink__choose(brink_loop *loop, const char *list);
+
+/* loop_create.c: what a dispatcher of the loop's is opened with. */
+struct brink__dispatcher_options brink__loop_dispatcher_options(brink_loop *loop);
+
+/* renew.c */
+int brink__loop_renew(brink_loop *loop);
+int brink__forks_watch(void);
+
+/* log.c */
+void brink__log(enum brink_log_level level, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,106 @@
+/* Making a loop and ending it. */
+#include "config.h"
+
+#include "loop.h"
+
+#include "memory.h"
+#include "os.h"
+
+#include <errno.h>
+
+struct brink__dispatcher_options brink__loop_dispatcher_options(brink_loop *loop)
+{
+	return (struct brink__dispatcher_options){
+		.table = &loop->table,
+		.batch = (unsigned)loop->batch,
+		.ring_entries = loop->ring_entries,
+		.renew = &loop->renew,
+	};
+}
+
+static int check_options(const struct brink_loop_options *options)
+{
+	for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
+		if (options->reserved[i] != NULL)
+			return -EINVAL;
+	return options->batch <= 65536 && options->ring_entries <= 32768 ? 0 : -EINVAL;
+}
+
+static void init(brink_loop *loop, const struct brink_loop_options *options)
+{
+	loop->batch = options->batch != 0 ? (int)options->batch : 256;
+	loop->ring_entries = options->ring_entries != 0 ? options->ring_entries : 256;
+	loop->ready_end = &loop->ready;
+	loop->forks = brink__forks;
+	loop->wakeup_fds[0] = loop->wakeup_fds[1] = loop->host_fd = -1;
+	atomic_init(&loop->thread, brink__os_thread());
+	for (int point = 0; point < 3; point++)
+		brink__list_init(&loop->hooks[point]);
+	brink__list_init(&loop->signals);
+	brink__list_init(&loop->children);
+	brink__list_init(&loop->sockets);
+	brink_loop_update(loop);
+	brink__wheel_init(&loop->wheel, loop->now);
+}
+
+static void discard(brink_loop *loop)
+{
+	brink__wakeup_close(loop);
+	if (loop->dispatcher != NULL)
+		loop->ops->close(loop->dispatcher);
+	brink__table_free(&loop->table);
+	brink__free(loop->events);
+	brink__free(loop->flat);
+	brink__free(loop);
+}
+
+int brink_loop_create(brink_loop **created, const struct brink_loop_options *options)
+{
+	static const struct brink_loop_options defaults;
+	brink_loop *loop;
+	int result;
+
+	if (options == NULL)
+		options = &defaults;
+	*created = NULL;
+	result = check_options(options);
+	if (result == 0)
+		result = brink__forks_watch();
+	if (result < 0)
+		return result;
+	loop = brink__allocate(1, sizeof *loop);
+	if (loop == NULL)
+		return -ENOMEM;
+	init(loop, options);
+	loop->events = brink__resize(NULL, (size_t)loop->batch, sizeof *loop->events);
+	result = loop->events != NULL ? brink__choose(loop, options->backend) : -ENOMEM;
+	if (result == 0)
+		result = brink__wakeup_open(loop);
+	if (result < 0) {
+		discard(loop);
+		return result;
+	}
+	*created = loop;
+	return 0;
+}
+
+int brink_loop_destroy(brink_loop *loop)
+{
+	if (loop == NULL)
+		return 0;
+	if (loop->inside)
+		return -EBUSY;
+	atomic_store_explicit(&loop->thread, brink__os_thread(), memory_order_relaxed); /* see enter() in loop.c */
+	loop->inside = true; /* what the tasks below call must not run the loop */
+	/* A forked child has copies of the parent's tasks, which are not its to call. */
+	while (brink__loop_is_ours(loop) && brink__tasks_run(loop) != 0)
+		;
+	brink__sockets_end(loop);
+	brink__children_end(loop);
+	brink__signals_end(loop);
+	brink__timers_end(loop);
+	brink__hooks_end(loop);
+	brink__watches_end(loop);
+	discard(loop);
+	return 0;
+}

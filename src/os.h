@@ -1,0 +1,105 @@
+/* Where systems differ, outside backends/: each function below does the same on all of
+ * them. os.c is the only file with #if about systems. All return 0, a descriptor or a
+ * count, or a negative errno; descriptors are non-blocking and close-on-exec. */
+#ifndef BRINK_OS_H
+#define BRINK_OS_H
+
+#include "table.h"
+
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* What tells the calling thread from all others that live: its thread pointer where the
+ * compiler gives it without a call, else its pthread_t. */
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_thread_pointer) && (defined(__linux__) || defined(__FreeBSD__))
+#define BRINK__OS_THREAD() ((uintptr_t)__builtin_thread_pointer())
+#endif
+#endif
+#ifndef BRINK__OS_THREAD
+#define BRINK__OS_THREAD() ((uintptr_t)pthread_self())
+#endif
+
+static inline uintptr_t brink__os_thread(void)
+{
+	return BRINK__OS_THREAD();
+}
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+uint64_t brink__os_now(void);
+
+int brink__os_pipe(int fds[2]);
+int brink__os_accept(int fd, struct sockaddr *address, socklen_t *length);
+
+/* What `fd` is. -EBADF; -EPERM for files that are always ready. */
+struct brink__file {
+	enum brink__kind kind;
+	bool short_read_drains; /* a read shorter than asked for means that nothing is left */
+	unsigned able;          /* directions it is open for; both where that is not known */
+	uint32_t identity;      /* differs, but for chance, from another file's */
+};
+int brink__os_identify(int fd, struct brink__file *file);
+
+/* write(2) and writev(2) that never raise SIGPIPE. */
+ssize_t brink__os_write(int fd, enum brink__kind kind, const void *bytes, size_t size);
+ssize_t brink__os_writev(int fd, enum brink__kind kind, const struct iovec *parts, int count);
+
+/* The same where nothing is known of `fd`: on what is no socket it costs a call or two more. */
+ssize_t brink__os_writev_any(int fd, const struct iovec *parts, int count);
+
+/* The error that a socket holds, as a negative errno, which this clears; else 0. */
+int brink__os_socket_error(int fd);
+
+/* Several listeners on one address. `balanced`: the kernel gives each connection to one of
+ * them by a hash; -ENOTSUP where it cannot, and then one listener may get all of them.
+ * brink__os_reuseport_balances() tells whether it can. */
+bool brink__os_reuseport_balances(void);
+int brink__os_reuseport(int fd, bool balanced);
+
+/* A socket; and the flags of a descriptor that was handed over. */
+int brink__os_socket(int family, int type);
+int brink__os_adopt(int fd);
+
+/* Puts what `with` is at the number `fd`, whose file is closed by that. */
+int brink__os_replace(int fd, int with);
+
+/* Whether an IPv6 socket can take IPv4 connections too. */
+bool brink__os_dual_stack(void);
+/* Whether UNIX sockets can have names that are not in the file system. */
+bool brink__os_abstract_names(void);
+
+/* The option of IPPROTO_TCP for it; -1 where there is none. */
+enum brink__keepalive { BRINK__KEEPALIVE_IDLE, BRINK__KEEPALIVE_INTERVAL, BRINK__KEEPALIVE_COUNT };
+int brink__os_keepalive_option(enum brink__keepalive which);
+
+/* Makes the kernel keep new connections away from a listening socket, and those that are
+ * queued. 1: some that are under way may still complete; 0: none will; -ENOTSUP where
+ * only close() ends it. */
+int brink__os_refuse(int fd, int family);
+
+/* A descriptor that becomes readable when `pid` ends; -ENOSYS without pidfds. */
+int brink__os_pidfd(pid_t pid);
+
+/* Processors that the calling thread may run on; at least 1. brink__os_pin() keeps it on the
+ * one at `index` (modulo their number); -ENOTSUP where there is no way. */
+unsigned brink__os_processors(void);
+int brink__os_pin(unsigned index);
+
+/* The calling thread's name for debuggers and ps(1): tag/index, the tag cut to what fits. */
+void brink__os_thread_name(const char *tag, unsigned index);
+
+/* pthread_create() for a thread that gets no signals but those of its own faults. */
+int brink__os_thread_start(pthread_t *thread, void *(*body)(void *), void *arg);
+
+/* A condition variable for waits up to a time of brink__os_now(); UINT64_MAX: no end. The
+ * wait may end early, as any such wait may: look at the clock. */
+int brink__os_condition_init(pthread_cond_t *condition);
+void brink__os_condition_wait(pthread_cond_t *condition, pthread_mutex_t *lock, uint64_t until);
+
+/* getenv() that answers NULL in set-user-ID programs where the system can tell. */
+const char *brink__os_getenv(const char *name);
+
+#endif

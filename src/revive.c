@@ -1,0 +1,228 @@
+/* Revival: a failed socket with an address is probed, and when its peer is well again it
+ * lives once more under the same id.
+ *
+ *   resting    until the next probe: `isolation` after the failure, and then as long again
+ *              as before, doubled up to a limit, and up to an eighth more, so that the many
+ *              clients of a peer that has come back do not all come at once
+ *   asking     a connect is under way
+ *   well       it can be revived, at once or as soon as nobody refers to the failed one
+ *
+ * The prober holds the reference that the socket's life had. Whoever else has one may still
+ * look at what failed, so the fields of a life are made new only while the prober is alone,
+ * and the id resolves only afterwards. If others come in between, the last of them to leave
+ * has brink__revive_alone() called again: nothing here waits by asking again and again. */
+#include "config.h"
+
+#include "memory.h"
+#include "socket.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+enum step { IDLE, RESTING, ASKING, WELL };
+
+struct brink__probing {
+	brink_timer timer;
+	brink_watch watch;
+	brink_socket *socket;
+	enum step step;
+	int fd; /* of the connect, or -1 */
+	bool connecting; /* that connect is the new life's, and still under way */
+	uint64_t interval; /* after the next probe, if it fails */
+};
+
+/* ---- resting ---- */
+
+/* A number that differs from probe to probe and from socket to socket. */
+static uint64_t scatter(struct brink__probing *probing)
+{
+	uint64_t mixed = brink_socket_get_id(probing->socket) ^ brink_loop_now(probing->socket->loop) << 20;
+
+	mixed = (mixed ^ mixed >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+	return mixed ^ mixed >> 29;
+}
+
+static void rest(struct brink__probing *probing, uint64_t length)
+{
+	probing->step = RESTING;
+	/* It has a callback and this loop's thread has it: it cannot fail. */
+	brink_timer_start(probing->socket->loop, &probing->timer, length, 0);
+}
+
+static void rest_longer(struct brink__probing *probing)
+{
+	uint64_t most = brink__socket_options(probing->socket)->probe_interval_max;
+	uint64_t interval = probing->interval < most ? probing->interval : most;
+
+	probing->interval = interval > most / 2 ? most : 2 * interval;
+	rest(probing, interval + scatter(probing) % (interval / 8 + 1));
+}
+
+static void rest_first(struct brink__probing *probing)
+{
+	const struct brink_socket_options *options = brink__socket_options(probing->socket);
+	uint64_t first = options->isolation > options->probe_interval ? options->isolation : options->probe_interval;
+	uint64_t passed = brink_loop_now(probing->socket->loop) - probing->socket->failed_at;
+
+	probing->interval = options->probe_interval;
+	rest(probing, first > passed ? first - passed : 0);
+}
+
+/* ---- coming back ---- */
+
+static void stop_asking(struct brink__probing *probing)
+{
+	brink_timer_stop(&probing->timer);
+	brink_watch_stop(&probing->watch);
+	if (probing->fd >= 0)
+		close(probing->fd);
+	probing->fd = -1;
+}
+
+static void live_again(brink_socket *socket, bool connecting)
+{
+	const struct brink_socket_options *options = brink__socket_options(socket);
+
+	socket->torn = socket->closed = false;
+	socket->connecting = connecting;
+	atomic_fetch_add_explicit(&socket->lives, 1, memory_order_relaxed);
+	brink__loop_connection_added(socket->loop);
+	brink__slot_revive(socket);
+	/* Who has abandoned it since we looked may have seen it failed as it was, and who has
+	 * found it new and failed it, may have marked it as that before we took the mark off. */
+	if (atomic_load(&socket->abandoned))
+		brink__socket_fail(socket, -ECANCELED, "abandoned");
+	if (brink__socket_failed(socket))
+		brink__slot_mark_failed(socket);
+	if (options->on_revive != NULL)
+		options->on_revive(socket, options->arg);
+	/* It may have been failed in its on_revive, or by another thread: its end is on its way. */
+	if (!brink__socket_failed(socket))
+		brink__socket_begin(socket);
+	brink_socket_release(socket); /* the prober's */
+}
+
+static void come_back(struct brink__probing *probing)
+{
+	brink_socket *socket = probing->socket;
+	int result = 0;
+
+	if (brink__slot_references(socket) != 1)
+		return; /* we are told when it is the only one */
+	/* With a probe of the user's own, the connect is the new life's. */
+	if (probing->fd < 0)
+		result = brink__connect(&socket->config->address, brink__socket_options(socket)->flags, &probing->fd);
+	if (result < 0 && result != -EINPROGRESS) {
+		stop_asking(probing);
+		rest_longer(probing);
+		return;
+	}
+	probing->connecting = probing->connecting || result < 0;
+	brink__socket_clear_away(socket);
+	brink__socket_new_life(socket, -1);
+	socket->fd = probing->fd;
+	probing->fd = -1;
+	probing->step = IDLE;
+	live_again(socket, probing->connecting);
+}
+
+/* ---- asking ---- */
+
+static void answered(struct brink__probing *probing, int result)
+{
+	if (result == 0) {
+		brink_timer_stop(&probing->timer);
+		brink_watch_stop(&probing->watch);
+		probing->step = WELL;
+		come_back(probing);
+		return;
+	}
+	if (result == -ETIMEDOUT)
+		brink__connect_timed_out(probing->socket);
+	stop_asking(probing);
+	rest_longer(probing);
+}
+
+static void on_edge(brink_watch *watch, unsigned ready)
+{
+	struct brink__probing *probing = brink_container_of(watch, struct brink__probing, watch);
+	int result = brink__connect_check(probing->fd, &probing->socket->config->address);
+
+	(void)ready;
+	if (result == -EINPROGRESS)
+		result = brink_watch_rearm(watch, BRINK_WRITE) < 0 ? -EAGAIN : -EINPROGRESS;
+	if (result != -EINPROGRESS)
+		answered(probing, result);
+}
+
+static void ask(struct brink__probing *probing)
+{
+	brink_socket *socket = probing->socket;
+	const struct brink_socket_options *options = brink__socket_options(socket);
+	int result;
+
+	probing->step = ASKING;
+	probing->connecting = false;
+	if (options->probe != NULL) {
+		result = options->probe(socket, options->arg);
+		answered(probing, result);
+		return;
+	}
+	result = brink__connect(&socket->config->address, options->flags, &probing->fd);
+	if (result == -EINPROGRESS) {
+		result = brink_watch_start(socket->loop, &probing->watch, probing->fd, BRINK_WRITE);
+		if (result == 0) {
+			brink_timer_start(socket->loop, &probing->timer, options->connect_timeout, 0);
+			return;
+		}
+	}
+	answered(probing, result);
+}
+
+static void on_timer(brink_timer *timer)
+{
+	struct brink__probing *probing = brink_container_of(timer, struct brink__probing, timer);
+
+	/* Then its end is on its way. */
+	if (atomic_load(&probing->socket->abandoned))
+		return;
+	if (probing->step == ASKING)
+		answered(probing, -ETIMEDOUT);
+	else
+		ask(probing);
+}
+
+/* ---- from outside ---- */
+
+int brink__revive_prepare(brink_socket *socket)
+{
+	struct brink__probing *probing = brink__allocate(1, sizeof *probing);
+
+	if (probing == NULL)
+		return -ENOMEM;
+	brink_timer_init(&probing->timer, on_timer);
+	brink_watch_init(&probing->watch, on_edge);
+	probing->socket = socket;
+	probing->fd = -1;
+	socket->probing = probing;
+	return 0;
+}
+
+void brink__revive_alone(brink_socket *socket)
+{
+	struct brink__probing *probing = socket->probing;
+
+	if (probing->step == IDLE)
+		rest_first(probing);
+	else if (probing->step == WELL)
+		come_back(probing);
+}
+
+void brink__revive_free(brink_socket *socket)
+{
+	if (socket->probing == NULL)
+		return;
+	stop_asking(socket->probing);
+	brink__free(socket->probing);
+	socket->probing = NULL;
+}

@@ -1,0 +1,84 @@
+/* Gates: listening and accepting. Everything here is on the thread of the gate's loop. */
+#include "config.h"
+
+#include "server.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static void on_accept(brink_listener *listener, int fd, const struct brink_address *peer, void *arg)
+{
+	struct brink__gate *gate = arg;
+
+	(void)peer;
+	if (brink__server_adopt(gate, fd) == 0)
+		return;
+	close(fd);
+	atomic_fetch_add_explicit(&gate->server->refused, 1, memory_order_relaxed);
+	if (gate->limited)
+		brink_listener_closed(listener);
+}
+
+static void on_error(brink_listener *listener, int error, void *arg)
+{
+	const brink_server *server = ((struct brink__gate *)arg)->server;
+
+	server->on_accept_error(listener, error, server->arg);
+}
+
+static void drained(brink_task *task)
+{
+	struct brink__gate *gate = brink_container_of(task, struct brink__gate, drained);
+	brink_server *server = gate->server;
+
+	brink__server_drained(server);
+	brink__server_release(server);
+}
+
+static void on_drained(brink_listener *listener, void *arg)
+{
+	struct brink__gate *gate = arg;
+
+	(void)listener;
+	brink__server_tell(gate->server, &gate->drained);
+}
+
+int brink__gate_open(struct brink__gate *gate, const struct brink_server_options *options)
+{
+	struct brink_listener_options listener = options->listener;
+	unsigned gates = 1;
+	int rc;
+
+	gate->drained.call = drained;
+	listener.address = gate->text[0] != '\0' ? gate->text : NULL;
+	listener.on_accept = on_accept;
+	listener.on_error = options->on_accept_error != NULL ? on_error : NULL;
+	listener.on_drained = on_drained;
+	listener.arg = gate;
+	if (gate->shares) {
+		listener.flags |= BRINK_LISTEN_REUSEPORT;
+		gates = brink_group_size(options->group);
+	}
+	listener.max_connections = listener.max_connections / gates + (listener.max_connections % gates != 0);
+	gate->limited = listener.max_connections != 0;
+	rc = brink_listener_create(&gate->listener, gate->loop, &listener);
+	if (rc == 0) {
+		gate->closed = false;
+		brink_listener_address(gate->listener, &gate->address);
+	}
+	return rc;
+}
+
+void brink__gate_drain(struct brink__gate *gate)
+{
+	if (!gate->closed && brink_listener_drain(gate->listener) < 0)
+		on_drained(gate->listener, gate); /* it was so already */
+}
+
+void brink__gate_close(struct brink__gate *gate)
+{
+	/* With a limit the connections still name it, and its memory stays for them. */
+	if (!gate->closed)
+		brink_listener_destroy(gate->listener);
+	gate->closed = true;
+}

@@ -1,0 +1,234 @@
+/* Seats: what is to be done on each loop that serves. A seat's tasks are posted by the
+ * server's thread, each once; they come on the seat's loop in that order. */
+#include "config.h"
+
+#include "memory.h"
+#include "messenger.h"
+#include "server.h"
+
+#include <errno.h>
+#include <sys/ioctl.h>
+
+#if defined(__sun)
+#include <sys/filio.h> /* FIONREAD */
+#endif
+
+#define LOOK_EVERY BRINK_MS(2)
+#define QUIET 16u /* looks without a byte, after which no more of what was promised is waited for */
+
+static void post(struct brink__seat *seat, brink_task *task)
+{
+	brink__server_hold(seat->server);
+	brink_task_post(seat->loop, task);
+}
+
+/* ---- the connections of a stop ---- */
+
+static bool is_plain(brink_socket *socket)
+{
+	return brink__socket_transport(socket) == &brink__transport_plain;
+}
+
+/* Bytes that have arrived and are not read. What a transport keeps for itself is not known. */
+static uint64_t arrived(brink_socket *socket)
+{
+	int bytes = 0;
+
+	return ioctl(brink_socket_fd(socket), FIONREAD, &bytes) == 0 && bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+/* Whether all that had arrived at the stop was handed to the program. Where it stays away, as
+ * with a peer whose reading is paused, silence has to do. */
+static bool settled(struct brink__settling *settling, brink_socket *socket)
+{
+	uint64_t read = atomic_load(&socket->bytes_read);
+
+	if (read != settling->seen || atomic_load(&socket->state) < BRINK_SOCKET_OPEN ||
+	    brink__socket_reading_held(socket)) {
+		settling->seen = read;
+		settling->quiet = 0;
+	} else {
+		settling->quiet++;
+	}
+	/* On an executor the bytes are counted before they are handed over. */
+	if (atomic_load(&socket->state) < BRINK_SOCKET_OPEN || brink__socket_reading_held(socket) ||
+	    atomic_load(&socket->readers) != 0)
+		return false;
+	return (is_plain(socket) && read >= settling->wanted) || settling->quiet >= QUIET;
+}
+
+/* True: it is on its way to its end, or there. */
+static bool close_if_settled(struct brink__settling *settling)
+{
+	brink_socket *socket = brink_socket_address(settling->id);
+	bool over;
+
+	if (socket == NULL)
+		return true;
+	over = settled(settling, socket);
+	if (over)
+		brink__channel_close(socket);
+	brink_socket_release(socket);
+	return over;
+}
+
+static void forget_settling(struct brink__seat *seat)
+{
+	brink_timer_stop(&seat->timer);
+	brink__free(seat->settling);
+	seat->settling = NULL;
+	seat->count = seat->room = 0;
+}
+
+static void look(brink_timer *timer)
+{
+	struct brink__seat *seat = brink_container_of(timer, struct brink__seat, timer);
+
+	for (unsigned i = seat->count; i-- > 0;)
+		if (close_if_settled(&seat->settling[i]))
+			seat->settling[i] = seat->settling[--seat->count];
+	if (seat->count == 0)
+		forget_settling(seat);
+}
+
+static void add(struct brink__seat *seat, brink_socket *socket)
+{
+	if (seat->count == seat->room) {
+		unsigned room = seat->room == 0 ? 64 : 2 * seat->room;
+		struct brink__settling *grown = brink__resize(seat->settling, room, sizeof *grown);
+
+		if (grown == NULL) {
+			brink__channel_close(socket); /* it cannot be remembered, so it ends now */
+			return;
+		}
+		seat->settling = grown;
+		seat->room = room;
+	}
+	seat->settling[seat->count].id = brink_socket_get_id(socket);
+	seat->settling[seat->count].seen = atomic_load(&socket->bytes_read);
+	seat->settling[seat->count].wanted = seat->settling[seat->count].seen + arrived(socket);
+	seat->settling[seat->count++].quiet = 0;
+}
+
+static void on_settle(brink_task *task)
+{
+	struct brink__seat *seat = brink_container_of(task, struct brink__seat, settle);
+	brink_server *server = seat->server;
+	brink_socket *socket;
+	uint32_t index = 0;
+
+	/* After the deadline there is nothing to be waited for. */
+	while (atomic_load(&server->cut_off) == 0 && (socket = brink__server_walk(server, &index)) != NULL) {
+		if (socket->loop == seat->loop)
+			add(seat, socket);
+		brink_socket_release(socket);
+	}
+	if (seat->count > 0) {
+		brink_timer_start(seat->loop, &seat->timer, LOOK_EVERY, LOOK_EVERY);
+		look(&seat->timer);
+	}
+	brink__server_release(server);
+}
+
+void brink__seat_settle(struct brink__seat *seat)
+{
+	post(seat, &seat->settle);
+}
+
+/* ---- the gates of the seat's loop ---- */
+
+static void on_drain(brink_task *task)
+{
+	struct brink__seat *seat = brink_container_of(task, struct brink__seat, drain);
+	brink_server *server = seat->server;
+
+	for (unsigned i = 0; i < server->gate_count; i++)
+		if (server->gates[i].loop == seat->loop)
+			brink__gate_drain(&server->gates[i]);
+	brink__server_release(server);
+}
+
+void brink__seat_drain(struct brink__seat *seat)
+{
+	post(seat, &seat->drain);
+}
+
+static void on_end(brink_task *task)
+{
+	struct brink__seat *seat = brink_container_of(task, struct brink__seat, end);
+	brink_server *server = seat->server;
+
+	forget_settling(seat);
+	for (unsigned i = 0; i < server->gate_count; i++)
+		if (server->gates[i].loop == seat->loop)
+			brink__gate_close(&server->gates[i]);
+	brink__server_release(server);
+}
+
+void brink__seat_end(struct brink__seat *seat)
+{
+	if (seat->ended)
+		return;
+	seat->ended = true;
+	brink__server_hold(seat->server);
+	/* What is on the server's own loop ends before brink_server_destroy() returns. */
+	if (seat->loop == seat->server->loop)
+		on_end(&seat->end);
+	else
+		brink_task_post(seat->loop, &seat->end);
+}
+
+static int open_gates(struct brink__seat *seat)
+{
+	brink_server *server = seat->server;
+	int rc = 0;
+
+	for (unsigned i = 0; i < server->gate_count && rc == 0; i++)
+		if (server->gates[i].loop == seat->loop)
+			rc = brink__gate_open(&server->gates[i], seat->options);
+	return rc;
+}
+
+static void on_start(brink_task *task)
+{
+	struct brink__seat *seat = brink_container_of(task, struct brink__seat, start);
+	int rc = open_gates(seat);
+
+	pthread_mutex_lock(&seat->lock);
+	seat->result = rc;
+	seat->started = true;
+	pthread_cond_signal(&seat->done);
+	pthread_mutex_unlock(&seat->lock);
+}
+
+int brink__seat_open(struct brink__seat *seat, const struct brink_server_options *options)
+{
+	seat->options = options;
+	if (brink__loop_on_thread(seat->loop))
+		return -EBUSY; /* which would wait for itself */
+	brink_task_post(seat->loop, &seat->start);
+	pthread_mutex_lock(&seat->lock);
+	while (!seat->started)
+		pthread_cond_wait(&seat->done, &seat->lock);
+	pthread_mutex_unlock(&seat->lock);
+	return seat->result;
+}
+
+void brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop *loop)
+{
+	seat->server = server;
+	seat->loop = loop;
+	brink_task_init(&seat->start, on_start);
+	brink_task_init(&seat->drain, on_drain);
+	brink_task_init(&seat->settle, on_settle);
+	brink_task_init(&seat->end, on_end);
+	brink_timer_init(&seat->timer, look);
+	pthread_mutex_init(&seat->lock, NULL);
+	pthread_cond_init(&seat->done, NULL);
+}
+
+void brink__seat_destroy(struct brink__seat *seat)
+{
+	pthread_cond_destroy(&seat->done);
+	pthread_mutex_destroy(&seat->lock);
+}

@@ -1,0 +1,362 @@
+/* The life of a socket: the steps on the loop, failure and end.
+ *
+ * Whatever changes a socket as a whole happens on its loop, in the socket's own task. Who
+ * wants something of it sets a bit and posts the task, if it is not posted already: that
+ * takes no memory, so that ending a socket cannot fail.
+ *
+ * How a life begins is in socket_open.c. The end, after brink_socket_fail(): the socket is
+ * taken off the loop; when the reader has left and every request has ended, the descriptor
+ * is closed and on_close is called; when nobody refers to it any more, the slot is free. */
+#include "config.h"
+
+#include "memory.h"
+#include "os.h"
+#include "socket.h"
+
+#include <brink/error.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void post_task(brink_socket *socket)
+{
+	brink_loop *loop = socket->loop;
+
+	if (brink__loop_turning_here(loop)) {
+		brink__task_post_here(loop, &socket->task);
+		return;
+	}
+	/* Once it is posted, the loop may end the socket, and then itself, while we still wake
+	 * it: it waits for its visitors. */
+	atomic_fetch_add(&loop->visitors, 1);
+	brink_task_post(loop, &socket->task);
+	atomic_fetch_sub(&loop->visitors, 1);
+}
+
+void brink__socket_post(brink_socket *socket, unsigned why)
+{
+	if (atomic_fetch_or(&socket->posted, why) == 0)
+		post_task(socket);
+}
+
+void brink__socket_launch(brink_socket *socket, unsigned references, brink_socket_id *id)
+{
+	/* The bit before all: who goes through all slots may find the socket and fail it at once,
+	 * and its end must not come to the loop before its start. */
+	atomic_store(&socket->posted, BRINK__SOCKET_START);
+	brink__slot_publish(socket, references);
+	if (id != NULL)
+		*id = brink_socket_get_id(socket);
+	brink__loop_connection_added(socket->loop);
+	post_task(socket);
+}
+
+/* ---- failing: any thread ---- */
+
+int brink__socket_error(brink_socket *socket)
+{
+	int error = atomic_load(&socket->error);
+
+	return error < 0 ? error : -ECONNABORTED;
+}
+
+#define TEXT_LIMIT 200u
+
+static char *copy_text(const char *text)
+{
+	size_t length = strnlen(text, TEXT_LIMIT);
+	char *copy = brink__resize(NULL, 1, length + 1);
+
+	if (copy == NULL)
+		return NULL;
+	memcpy(copy, text, length);
+	copy[length] = '\0';
+	return copy;
+}
+
+static int fail(brink_socket *socket, int error, const char *text, bool reset)
+{
+	char *copy = text != NULL ? copy_text(text) : NULL;
+	int unfailed = BRINK__UNFAILED;
+
+	if (!atomic_compare_exchange_strong(&socket->error, &unfailed, error)) {
+		/* Who was faster may still be on his way there, and -ENOENT says that the id does not
+		 * resolve any more. */
+		brink__slot_mark_failed(socket);
+		brink__free(copy);
+		return -ENOENT;
+	}
+	socket->text = copy;
+	socket->reset = reset;
+	brink__slot_mark_failed(socket);
+	atomic_store(&socket->doomed, true);
+	brink__socket_post(socket, BRINK__SOCKET_FAIL);
+	return 0;
+}
+
+int brink__socket_fail(brink_socket *socket, int error, const char *text)
+{
+	return fail(socket, error, text, false);
+}
+
+static int fail_id(brink_socket_id id, int error, const char *text, bool reset)
+{
+	brink_socket *socket = brink_socket_address(id);
+	int result;
+
+	if (socket == NULL)
+		return -ENOENT;
+	result = fail(socket, error, text, reset);
+	brink_socket_release(socket);
+	return result;
+}
+
+int brink_socket_fail(brink_socket_id id, int error, const char *text)
+{
+	return error > 0 ? -EINVAL : fail_id(id, error, text, false);
+}
+
+int brink_socket_abort(brink_socket_id id)
+{
+	return fail_id(id, -ECONNABORTED, "aborted", true);
+}
+
+int brink_socket_abandon(brink_socket_id id)
+{
+	brink_socket *socket = brink__slot_find(id);
+	int result = -ENOENT;
+
+	if (socket == NULL)
+		return result;
+	if (!atomic_exchange(&socket->abandoned, true)) {
+		/* One that has failed is left to its prober, if it has one. */
+		result = brink__slot_alive(socket) ? fail(socket, -ECANCELED, "abandoned", false) : -ENOENT;
+		if (socket->revivable)
+			result = 0;
+		brink__socket_post(socket, BRINK__SOCKET_ABANDON);
+	}
+	brink_socket_release(socket);
+	return result;
+}
+
+/* ---- ending ---- */
+
+/* When both sides have ended there is nothing left to come. */
+void brink__socket_settle(brink_socket *socket)
+{
+	int result;
+
+	if (brink__socket_failed(socket) || !atomic_load(&socket->our_end))
+		return;
+	if (atomic_load(&socket->their_end)) {
+		brink__socket_fail(socket, 0, NULL);
+	} else if (atomic_load(&socket->closing)) {
+		result = brink__timing_linger(socket);
+		if (result < 0)
+			brink__socket_fail(socket, result, "close");
+		/* What still comes is dropped, so nobody is to be spared it. */
+		brink_socket_resume(socket);
+		brink__socket_resume_reading(socket);
+	}
+}
+
+void brink__socket_bury(brink_socket *socket)
+{
+	static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+	int fd = socket->fd;
+
+	if (fd < 0)
+		return;
+	if (socket->reset)
+		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+	if (brink__slot_references(socket) == 1) {
+		socket->fd = -1;
+		close(fd);
+	} else if (brink__os_replace(fd, socket->loop->wakeup_fds[0]) < 0) {
+		shutdown(fd, SHUT_RDWR);
+	}
+}
+
+/* Has the prober, whose reference is the only one left, go on. */
+static void alone(brink_socket *socket)
+{
+	if (atomic_load(&socket->abandoned))
+		brink__slot_abandon(socket);
+	else
+		brink__revive_alone(socket);
+}
+
+/* No reader is left, and who gets the right to write from now on sees that it has failed. */
+static void close_transport(brink_socket *socket)
+{
+	const struct brink_transport *transport = brink__socket_transport(socket);
+
+	if (socket->transport_open && transport->close != NULL)
+		transport->close(socket->transport_state, socket->fd);
+	socket->transport_open = false;
+}
+
+static void close_down(brink_socket *socket)
+{
+	const struct brink_socket_options *options = brink__socket_options(socket);
+	int error = atomic_load(&socket->error);
+
+	socket->closed = true;
+	socket->loop->references--;
+	close_transport(socket);
+	brink__socket_bury(socket);
+	brink__loop_connection_removed(socket->loop);
+	brink_buffer_clear(&socket->in);
+	atomic_store(&socket->state, BRINK_SOCKET_FAILED);
+	if (options->on_close != NULL)
+		options->on_close(socket, error, socket->text != NULL ? socket->text : brink_strerror(error),
+		                  options->arg);
+	if (!socket->revivable)
+		brink_socket_release(socket);
+	else if (brink__slot_references(socket) == 1)
+		alone(socket);
+}
+
+/* Goes as far as it can; who is in the way posts again when he has left. */
+static void end(brink_socket *socket)
+{
+	/* Who has left and found that it has failed may be ahead of who fails it, whose reason and
+	 * mark on the slot are to be there before on_close. */
+	if (socket->closed || !atomic_load(&socket->doomed))
+		return;
+	/* Here and not by who fails it, so that to fail takes no lock. */
+	brink__socket_wake_waiters(socket);
+	if (atomic_load(&socket->readers) != 0)
+		return;
+	if (!socket->torn) {
+		socket->torn = true;
+		socket->loop->references++; /* until on_close: the watch was a reason to run so far */
+		if (brink_watch_active(&socket->watch))
+			brink_watch_stop(&socket->watch);
+		brink__timing_stop(socket);
+	}
+	brink__socket_write_edge(socket);
+	if (atomic_load(&socket->tail) == NULL)
+		close_down(socket);
+}
+
+void brink__socket_clear_away(brink_socket *socket)
+{
+	if (socket->fd >= 0)
+		close(socket->fd);
+	socket->fd = -1;
+	if (socket->upper_free != NULL)
+		socket->upper_free(socket);
+	socket->upper = NULL;
+	socket->upper_free = NULL;
+}
+
+static void recycle(brink_socket *socket)
+{
+	brink__socket_clear_away(socket);
+	brink__list_remove(&socket->node);
+	brink__timing_free(socket);
+	brink__revive_free(socket);
+	brink__free(socket->offload);
+	brink__free(socket->text);
+	brink__socket_config_drop(socket->config);
+	brink__slot_give(socket);
+}
+
+static void start(brink_socket *socket)
+{
+	brink__list_append(&socket->loop->sockets, &socket->node);
+	if (!brink__socket_failed(socket))
+		brink__socket_begin(socket);
+}
+
+static void look_whether_alone(brink_socket *socket)
+{
+	if (brink__slot_drop(socket) == 1 && socket->closed)
+		alone(socket);
+}
+
+/* It may have come back between the look of who abandoned it and this. */
+static void give_up(brink_socket *socket)
+{
+	if (!brink__socket_failed(socket))
+		brink__socket_fail(socket, -ECANCELED, "abandoned");
+	else if (socket->closed && socket->revivable && brink__slot_references(socket) == 1)
+		alone(socket);
+}
+
+void brink__socket_posted(brink_task *task)
+{
+	brink_socket *socket = brink_container_of(task, brink_socket, task);
+	unsigned why = atomic_exchange(&socket->posted, 0);
+
+	if (why & BRINK__SOCKET_START)
+		start(socket);
+	if (why & BRINK__SOCKET_FLUSH)
+		brink__socket_take_over(socket);
+	/* A late resume finds it closed, and may come with the last reference: nobody reads any more. */
+	if (why & BRINK__SOCKET_READ && !socket->closed)
+		brink__socket_read_on(socket);
+	if (why & BRINK__SOCKET_WATER)
+		brink__socket_tell_water(socket);
+	if (why & BRINK__SOCKET_SETTLE)
+		brink__socket_settle(socket);
+	if (why & BRINK__SOCKET_FAIL)
+		end(socket);
+	if (why & BRINK__SOCKET_ALONE)
+		look_whether_alone(socket);
+	if (why & BRINK__SOCKET_ABANDON)
+		give_up(socket);
+	if (why & BRINK__SOCKET_RECYCLE)
+		recycle(socket);
+}
+
+/* ---- the end of the loop ---- */
+
+static brink_socket *first_of(brink_loop *loop)
+{
+	return brink_container_of(loop->sockets.next, brink_socket, node);
+}
+
+/* In a forked child that has not taken the loop over: no call, and nothing that the parent's
+ * connection would notice. */
+static void forget_all(brink_loop *loop)
+{
+	while (!brink__list_empty(&loop->sockets)) {
+		brink_socket *socket = first_of(loop);
+
+		brink__list_remove(&socket->node);
+		brink__slot_mark_failed(socket);
+		/* What another thread was about when it forked is in a state that nobody knows. */
+		if (socket->write_waits)
+			brink__requests_forget(socket);
+		if (socket->fd >= 0)
+			close(socket->fd);
+	}
+}
+
+void brink__sockets_end(brink_loop *loop)
+{
+	if (!brink__loop_is_ours(loop)) {
+		forget_all(loop);
+		return;
+	}
+	loop->ending = true;
+	atomic_store_explicit(&loop->turning, brink__os_thread(), memory_order_relaxed);
+	for (struct brink_list *node = loop->sockets.next; node != &loop->sockets; node = node->next) {
+		brink_socket *socket = brink_container_of(node, brink_socket, node);
+
+		atomic_store(&socket->abandoned, true);
+		brink__socket_fail(socket, -ECANCELED, "its loop was destroyed");
+		brink__socket_post(socket, BRINK__SOCKET_ABANDON);
+	}
+	/* Others may still hold references: their release wakes us. */
+	while (!brink__list_empty(&loop->sockets))
+		if (brink__tasks_run(loop) == 0)
+			brink__wakeup_wait(loop);
+	while (atomic_load(&loop->visitors) != 0)
+		sched_yield();
+}

@@ -1,0 +1,290 @@
+/* The socket from inside.
+ *
+ *   slot.c             slots, versions, references: address, hold, release, fail's first step
+ *   socket_create.c    options, and the making of a socket
+ *   socket_open.c      the beginning of a life on the loop
+ *   socket.c           the steps of a life on the loop, failure, the end
+ *   socket_write.c     the queue of requests, and who has the right to write
+ *   socket_flush.c     one write of what is queued: gathered, taken off, ended
+ *   socket_read.c      the edge counter, the reader, pause
+ *   socket_water.c     the limit on unsent bytes, and those who wait for room
+ *   socket_timeout.c   one timer for all timeouts of a socket
+ *   socket_info.c      what others may ask
+ *   connect.c          connecting
+ *   revive.c           probing a failed socket and bringing it back
+ *   transport.c        the plain transport
+ *
+ * Three rights are passed round, each held by one at a time:
+ *   the reference count   who brings it to 0 recycles the slot (slot.c)
+ *   the right to write    who found the queue empty has it (socket_write.c)
+ *   the right to read     who raised `edges` from 0 has it (socket_read.c)
+ * What is the loop's is reached by posting: a bit in `posted`, and the socket's own task. */
+#ifndef BRINK_SOCKET_INTERNAL_H
+#define BRINK_SOCKET_INTERNAL_H
+
+#include "loop.h"
+
+#include <brink/socket.h>
+#include <brink/transport.h>
+
+#include <stdatomic.h>
+
+/* The options, which many sockets may share; unchangeable. */
+struct brink__socket_config {
+	atomic_uint references;
+	bool client; /* `address` is set: it connects, and may be revived */
+	struct brink_address address;
+	struct brink_socket_options options; /* with the defaults filled in */
+	uint64_t rest_timeout; /* after which it ends if nobody has taken it out of its pool; 0 */
+	/* With a messenger, brink__messenger_install() puts the messenger's calls into
+	 * `options`; these are the user's, which it makes. */
+	brink_socket_fn *below_end;
+	brink_socket_close_fn *below_close;
+	void *owner; /* the server whose connections these are */
+};
+
+/* A request to write. */
+struct brink__request {
+	_Atomic(struct brink__request *) next;
+	brink_buffer data; /* what is still to be written */
+	brink_write_fn *done;
+	void *arg;
+	bool end;   /* no bytes: ends our side */
+	bool ended; /* done was called; it stays only until the next one is linked to it */
+};
+
+/* Why the socket's task was posted: bits of `posted`. */
+enum {
+	BRINK__SOCKET_START = 1,   /* a new socket comes to its loop */
+	BRINK__SOCKET_FLUSH = 2,   /* the right to write, and a reference with it */
+	BRINK__SOCKET_READ = 4,    /* the right to read */
+	BRINK__SOCKET_WATER = 8,   /* a water mark was crossed */
+	BRINK__SOCKET_SETTLE = 16, /* our side or the peer's has ended, or it is closing */
+	BRINK__SOCKET_FAIL = 32,   /* it has failed, or what its end waits for may have come */
+	BRINK__SOCKET_ALONE = 64,  /* the prober's reference, and this one, are the only ones */
+	BRINK__SOCKET_ABANDON = 128,
+	BRINK__SOCKET_RECYCLE = 256 /* nobody refers to it any more */
+};
+
+enum { BRINK__PAUSED_BY_USER = 1, BRINK__PAUSED_BY_MESSENGER = 2 };
+
+#define BRINK__UNFAILED 1 /* of `error`: no errno that we give is above 0 */
+
+struct brink__socket_timing; /* socket_timeout.c */
+struct brink__probing;       /* revive.c */
+struct brink__offload;       /* socket_read.c */
+
+struct brink_socket {
+	_Atomic uint64_t word; /* slot.c: version << 32 | references */
+	uint32_t index;
+	bool revivable; /* from its beginning on */
+
+	/* Any thread. */
+	atomic_bool ending;   /* shutdown or close was called: no more writes */
+	atomic_bool closing;  /* close was called */
+	atomic_bool crowded;  /* above high_water, and not yet down at low_water */
+	atomic_bool rose;     /* was above high_water, which the loop has not dealt with */
+	atomic_uint paused;   /* by whom: BRINK__PAUSED_BY_ */
+	atomic_bool abandoned; /* is not to be revived */
+	atomic_bool resting;   /* in a pool: its taker's, or its end's, who exchanges this for false */
+	atomic_bool parked;   /* the right to read rests here until resume */
+	_Atomic unsigned char state;
+	_Atomic unsigned char read_wait, write_wait; /* the directions that the transport waits for */
+	atomic_int error; /* BRINK__UNFAILED, or what it failed with */
+	atomic_bool doomed; /* it has failed, and all that the end needs to know is written down */
+	atomic_int fd;    /* of this life; -1: none. The watch's own is the loop's alone */
+	atomic_uint posted;
+	atomic_uint edges;   /* 0: nobody has the right to read */
+	atomic_uint readers; /* inside brink__socket_read_on(): 0 or, for a moment, 2 */
+	atomic_uint waiters; /* threads in brink_socket_wait() */
+	_Atomic(struct brink__request *) tail; /* NULL: nobody has the right to write */
+	_Atomic size_t unsent;
+	_Atomic uint64_t written_at;
+
+	/* Of who has the right to write. */
+	struct brink__request *head;
+	/* Of who has the right to read. */
+	brink_buffer in;
+	uint32_t read_size; /* what the next read asks for */
+
+	/* Of the loop's thread, but for what is said. */
+	bool write_waits; /* the right to write rests here until an edge, or until it is open */
+	bool corked;      /* in on_bytes on the loop: writes are gathered until it returns */
+	bool cork_owned;  /* the right to write was taken meanwhile */
+	bool read_again;  /* the right to read is kept for the next turn */
+	bool connecting;  /* its watch waits for the end of a connect */
+	unsigned char early; /* what was ready before it was open */
+	bool greet;       /* on_open is still to be called, by the reader on the executor */
+	bool told_high;
+	bool torn;        /* it has failed, and was taken off the loop */
+	bool closed;      /* on_close was called */
+	atomic_bool our_end;   /* sent; by who has the right to write */
+	atomic_bool their_end; /* seen; by who has the right to read */
+	bool reset;       /* the descriptor is to be closed with a reset */
+	unsigned timeouts_in_a_row; /* of connects */
+	uint64_t failed_at; /* by the loop's clock */
+	brink_task task;
+	struct brink__offload *offload; /* reading is the executor's */
+	brink_loop *loop;
+	struct brink_list node; /* among the loop's sockets */
+	struct brink__socket_config *config;
+	void *transport_state;
+	bool transport_open;
+	_Atomic(struct brink__socket_timing *) timing; /* NULL: it had no timeout so far */
+	struct brink__probing *probing;      /* NULL: not revivable */
+	char *text; /* of the failure */
+	void *data;
+	void *upper; /* of the messenger */
+	void (*upper_free)(brink_socket *socket);
+	brink_watch watch;
+
+	/* Written by one at a time, read by all. */
+	_Atomic uint64_t bytes_read, bytes_written, messages, requests, reads, writes;
+	atomic_uint lives;
+};
+
+static inline bool brink__socket_failed(brink_socket *socket)
+{
+	return atomic_load(&socket->error) != BRINK__UNFAILED;
+}
+
+static inline const struct brink_socket_options *brink__socket_options(const brink_socket *socket)
+{
+	return &socket->config->options;
+}
+
+static inline const struct brink_transport *brink__socket_transport(const brink_socket *socket)
+{
+	return socket->config->options.transport;
+}
+
+/* A counter that one thread at a time raises, and that others may read meanwhile. */
+static inline void brink__count(_Atomic uint64_t *counter, uint64_t by)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + by,
+	                      memory_order_relaxed);
+}
+
+/* transport.c */
+extern const struct brink_transport brink__transport_plain;
+
+/* slot.c */
+int brink__slot_take(brink_socket **socket); /* all but its place zeroed */
+void brink__slot_publish(brink_socket *socket, unsigned references); /* from here on it is alive */
+/* The living socket in slot `*index` or the next that has one, with a reference, and in `*index`
+ * where to go on; NULL at the end. */
+brink_socket *brink__slot_walk(uint32_t *index);
+void brink__slot_give(brink_socket *socket); /* recycled, or never published */
+/* A reference to a socket that lives or has failed; NULL when it is gone. */
+brink_socket *brink__slot_find(brink_socket_id id);
+bool brink__slot_alive(brink_socket *socket);
+void brink__slot_mark_failed(brink_socket *socket);
+/* The prober has seen that its reference is the only one: lives again, with one more. Only
+ * references of a moment can have come since, for who asks for the id is told that it has
+ * failed. */
+void brink__slot_revive(brink_socket *socket);
+/* Drops a reference that came with BRINK__SOCKET_ALONE: how many there are then. */
+uint32_t brink__slot_drop(brink_socket *socket);
+uint32_t brink__slot_references(brink_socket *socket);
+/* The prober, who is alone, gives up. If somebody has come meanwhile, nothing: the release
+ * of that one is told by BRINK__SOCKET_ALONE. */
+void brink__slot_abandon(brink_socket *socket);
+void brink__slots_before_fork(void);
+void brink__slots_after_fork(void);
+
+/* socket.c */
+void brink__socket_post(brink_socket *socket, unsigned why);
+/* A new socket: from here on others can know it. `references`: 1, and those of the caller. */
+void brink__socket_launch(brink_socket *socket, unsigned references, brink_socket_id *id);
+int brink__socket_config_create(struct brink__socket_config **config, const struct brink_socket_options *options);
+void brink__socket_config_drop(struct brink__socket_config *config);
+/* As brink_socket_create(), for a descriptor and with options that others use, too. */
+int brink__socket_adopt(brink_socket_id *id, brink_loop *loop, int fd, struct brink__socket_config *config);
+/* Likewise one that connects, with a reference for the caller. */
+int brink__socket_connect(brink_socket **socket, brink_loop *loop, struct brink__socket_config *config);
+/* What is new in a life; but for `closed` and `torn`. By who alone has a reference. */
+void brink__socket_new_life(brink_socket *socket, int fd);
+/* On the loop: */
+/* Starts the watch of a new life on `fd`, which is connected, or, with `connecting`, will be. */
+void brink__socket_begin(brink_socket *socket);
+void brink__socket_connected(brink_socket *socket);
+void brink__socket_settle(brink_socket *socket);
+/* What a life leaves behind, and who has a reference could still use. By who alone has one. */
+void brink__socket_clear_away(brink_socket *socket);
+/* Closes the descriptor, or, while others may still use its number, what is behind it. */
+void brink__socket_bury(brink_socket *socket);
+int brink__socket_fail(brink_socket *socket, int error, const char *text);
+/* The error for who comes too late. */
+int brink__socket_error(brink_socket *socket);
+
+/* socket_write.c */
+void brink__socket_enqueue(brink_socket *socket, struct brink__request *request, unsigned flags);
+void brink__socket_take_over(brink_socket *socket); /* BRINK__SOCKET_FLUSH */
+void brink__socket_write_edge(brink_socket *socket);
+void brink__socket_uncork(brink_socket *socket);
+
+/* socket_flush.c */
+struct brink__request *brink__request_create(void);
+void brink__request_free(struct brink__request *request);
+/* Frees what waits, without a call: in a forked child, where the loop's thread had the right. */
+void brink__requests_forget(brink_socket *socket);
+/* Links `request` to the one before it; true: the right to write was left there. */
+bool brink__request_link(struct brink__request *previous, struct brink__request *request);
+/* One write of what is linked, by who has the right to: the number of bytes; 0 if there was
+ * nothing to write; or a negative errno. */
+ssize_t brink__socket_write_once(brink_socket *socket);
+/* Ends what is written, or, after a failure, everything; true: nothing is left, and the
+ * right was given up (or passed to a thread that is about to link a request). */
+bool brink__socket_advance(brink_socket *socket);
+
+/* socket_read.c */
+void brink__socket_read_edge(brink_socket *socket);
+void brink__socket_read_on(brink_socket *socket); /* with the right to read */
+int brink__socket_offload_create(brink_socket *socket);
+/* As brink_socket_pause() and _resume(), on the messenger's account: reading goes on when neither
+ * holds it back. */
+void brink__socket_hold_reading(brink_socket *socket);
+void brink__socket_resume_reading(brink_socket *socket);
+static inline bool brink__socket_reading_held(brink_socket *socket)
+{
+	return (atomic_load(&socket->paused) & BRINK__PAUSED_BY_MESSENGER) != 0;
+}
+
+/* socket_water.c */
+int brink__socket_admit(brink_socket *socket, size_t size, unsigned flags);
+void brink__socket_sent(brink_socket *socket, size_t size);
+void brink__socket_tell_water(brink_socket *socket);
+void brink__socket_wake_waiters(brink_socket *socket);
+
+/* socket_timeout.c. On the loop's thread: */
+int brink__timing_start(brink_socket *socket); /* at the beginning of a life */
+void brink__timing_opened(brink_socket *socket);
+int brink__timing_linger(brink_socket *socket);
+void brink__timing_stop(brink_socket *socket); /* when it is taken off the loop */
+void brink__timing_free(brink_socket *socket);
+/* Any thread. Bytes were read, or reading was resumed; bytes were written, or there are
+ * unsent bytes where there were none. A store. */
+void brink__timing_note_read(brink_socket *socket);
+void brink__timing_note_write(brink_socket *socket);
+/* On the loop's thread: a connect is to be tried again, `after` nanoseconds from now at first, later
+ * with longer pauses. */
+void brink__timing_retry(brink_socket *socket, uint64_t after);
+
+/* connect.c */
+/* A descriptor that is connected (0), or connecting (-EINPROGRESS), or another error. */
+int brink__connect(const struct brink_address *address, unsigned flags, int *fd);
+/* How it went on: 0, -EINPROGRESS, -EAGAIN (ask again after a while), or why it failed. */
+int brink__connect_check(int fd, const struct brink_address *address);
+void brink__connect_edge(brink_socket *socket); /* in BRINK_SOCKET_CONNECTING */
+/* One more connect timed out: the error for it. */
+int brink__connect_timed_out(brink_socket *socket);
+/* Non-blocking, close-on-exec, and the options of a stream. -EBADF, -ENOTSOCK, -ENOTCONN. */
+int brink__socket_prepare(int fd, unsigned flags);
+
+/* revive.c */
+int brink__revive_prepare(brink_socket *socket); /* what is needed later; -ENOMEM. At its creation */
+/* On the loop's thread: */
+void brink__revive_alone(brink_socket *socket); /* failed, closed, one reference left */
+void brink__revive_free(brink_socket *socket); /* ends the probing, too */
+
+#endif

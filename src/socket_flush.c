@@ -1,0 +1,229 @@
+/* One write of what is queued: gathered, taken off, ended. All by who has the right to
+ * write, on whatever thread that is. */
+#include "config.h"
+
+#include "cache.h"
+#include "memory.h"
+#include "socket.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define PARTS 256
+#define FLAT_SIZE 65536u
+#define SMALL 2048u /* requests up to this size are copied together: cheaper than a part each */
+
+/* Stands in `next` of the last request when who had the right to write has left: the
+ * thread that links the next one takes it over. */
+static struct brink__request hole;
+
+static const struct brink__cache requests = {
+	.class_of = BRINK__CACHE_REQUESTS,
+	.batch = 64,
+	.batches = 32,
+	.size = sizeof(struct brink__request),
+};
+
+struct brink__request *brink__request_create(void)
+{
+	struct brink__request *request = brink__cache_get(&requests);
+
+	if (request != NULL)
+		memset(request, 0, sizeof *request);
+	return request;
+}
+
+void brink__request_free(struct brink__request *request)
+{
+	brink__cache_put(&requests, request);
+}
+
+void brink__requests_forget(brink_socket *socket)
+{
+	struct brink__request *request = socket->head, *next;
+
+	for (; request != NULL && request != &hole; request = next) {
+		next = atomic_load(&request->next);
+		brink_buffer_clear(&request->data);
+		brink__request_free(request);
+	}
+}
+
+/* ---- gathering ---- */
+
+struct batch {
+	struct iovec parts[PARTS];
+	int count;
+	size_t size;
+	char *flat; /* NULL: nothing is copied */
+	size_t used;
+};
+
+static void add_parts(struct batch *batch, const brink_buffer *data)
+{
+	int added = brink_buffer_iovecs(data, 0, batch->parts + batch->count, PARTS - batch->count);
+
+	for (int i = 0; i < added; i++)
+		batch->size += batch->parts[batch->count + i].iov_len;
+	batch->count += added;
+}
+
+static void add_copy(struct batch *batch, const brink_buffer *data)
+{
+	char *to = batch->flat + batch->used;
+	size_t size = brink_buffer_copy(data, 0, to, FLAT_SIZE - batch->used);
+	struct iovec *last = batch->count > 0 ? &batch->parts[batch->count - 1] : NULL;
+
+	batch->used += size;
+	batch->size += size;
+	if (last != NULL && (char *)last->iov_base + last->iov_len == to)
+		last->iov_len += size;
+	else
+		batch->parts[batch->count++] = (struct iovec){to, size};
+}
+
+static struct brink__request *next_of(struct brink__request *request)
+{
+	return atomic_load_explicit(&request->next, memory_order_acquire);
+}
+
+/* Up to the first that is not linked yet, or that ends our side. */
+static void gather(struct batch *batch, struct brink__request *request)
+{
+	for (; request != NULL && !request->end && batch->count < PARTS; request = next_of(request)) {
+		size_t length = brink_buffer_length(&request->data);
+
+		if (batch->flat != NULL && length <= SMALL && length <= FLAT_SIZE - batch->used)
+			add_copy(batch, &request->data);
+		else
+			add_parts(batch, &request->data);
+	}
+}
+
+/* A loop has room of its own for copies; without memory everything goes by parts. */
+static char *flat_of(brink_socket *socket)
+{
+	brink_loop *loop = socket->loop;
+
+	if (!brink__loop_turning_here(loop) || next_of(socket->head) == NULL)
+		return NULL;
+	if (loop->flat == NULL)
+		loop->flat = brink__resize(NULL, 1, FLAT_SIZE);
+	return loop->flat;
+}
+
+/* ---- writing ---- */
+
+static void take_off(brink_socket *socket, size_t size)
+{
+	struct brink__request *request = socket->head;
+
+	for (size_t left = size; left > 0; request = next_of(request))
+		left -= brink_buffer_pop(&request->data, left);
+	brink__count(&socket->bytes_written, size);
+	brink__timing_note_write(socket);
+	brink__socket_sent(socket, size);
+}
+
+static ssize_t end_our_side(brink_socket *socket)
+{
+	const struct brink_transport *transport = brink__socket_transport(socket);
+	unsigned waits = BRINK_WRITE;
+	int result = 0;
+
+	if (transport->shutdown != NULL)
+		result = transport->shutdown(socket->transport_state, socket->fd, &waits);
+	else if (shutdown(socket->fd, SHUT_WR) < 0 && errno != ENOTCONN)
+		result = -errno;
+	socket->write_wait = (unsigned char)waits;
+	if (result < 0)
+		return result;
+	socket->head->end = false;
+	atomic_store(&socket->our_end, true);
+	brink__socket_post(socket, BRINK__SOCKET_SETTLE);
+	return 0;
+}
+
+ssize_t brink__socket_write_once(brink_socket *socket)
+{
+	struct batch batch;
+	unsigned waits = BRINK_WRITE;
+	ssize_t result;
+
+	if (socket->head->end)
+		return end_our_side(socket);
+	batch.count = 0;
+	batch.size = batch.used = 0;
+	batch.flat = flat_of(socket);
+	gather(&batch, socket->head);
+	if (batch.size == 0)
+		return 0;
+	result = brink__socket_transport(socket)->writev(socket->transport_state, socket->fd, batch.parts,
+	                                                 batch.count, &waits);
+	brink__count(&socket->writes, 1);
+	if (result > 0)
+		take_off(socket, (size_t)result);
+	else if (result == -EAGAIN)
+		socket->write_wait = (unsigned char)waits;
+	return result;
+}
+
+/* ---- ending requests ---- */
+
+/* What `request` ends with; 1 while there is something to write. */
+static int verdict(brink_socket *socket, struct brink__request *request)
+{
+	if (brink_buffer_length(&request->data) == 0 && !request->end)
+		return 0;
+	if (brink__socket_failed(socket))
+		return brink__socket_error(socket);
+	return atomic_load(&socket->our_end) ? -EPIPE : 1;
+}
+
+static void end_request(brink_socket *socket, struct brink__request *request, int error)
+{
+	size_t unsent = brink_buffer_length(&request->data);
+
+	request->ended = true;
+	if (unsent > 0) {
+		brink_buffer_clear(&request->data);
+		brink__socket_sent(socket, unsent);
+	}
+	if (error == 0)
+		brink__count(&socket->requests, 1);
+	if (request->done != NULL)
+		request->done(socket, error, request->arg);
+}
+
+bool brink__socket_advance(brink_socket *socket)
+{
+	for (;;) {
+		struct brink__request *request = socket->head, *last = request, *next = NULL;
+
+		if (!request->ended) {
+			int error = verdict(socket, request);
+
+			if (error == 1)
+				return false;
+			end_request(socket, request, error);
+		}
+		/* After the call, which may have queued one: then there is a next. */
+		next = next_of(request);
+		if (next == NULL && atomic_compare_exchange_strong(&socket->tail, &last, NULL)) {
+			brink__request_free(request);
+			return true;
+		}
+		/* Another has put itself at the tail and is about to link itself here. `head` says
+		 * where: to go on from for whoever is next. */
+		if (next == NULL && atomic_compare_exchange_strong(&request->next, &next, &hole))
+			return true;
+		socket->head = next;
+		brink__request_free(request);
+	}
+}
+
+bool brink__request_link(struct brink__request *previous, struct brink__request *request)
+{
+	return atomic_exchange(&previous->next, request) == &hole;
+}

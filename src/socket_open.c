@@ -1,0 +1,114 @@
+/* The beginning of a life, on the loop: the connect ends, the transport shakes hands, and from
+ * then on edges lead to the reader and to who waits to write. */
+#include "config.h"
+
+#include "socket.h"
+
+#include <errno.h>
+
+static void opened(brink_socket *socket)
+{
+	const struct brink_socket_options *options = brink__socket_options(socket);
+	bool read = socket->early & BRINK_READ;
+
+	/* By its own transport, for instance; what was to be written ends with it. */
+	if (brink__socket_failed(socket))
+		return;
+	socket->early = 0;
+	atomic_store(&socket->state, BRINK_SOCKET_OPEN);
+	brink__timing_opened(socket);
+	if (socket->offload != NULL) {
+		socket->greet = true;
+		read = true;
+	} else if (options->on_open != NULL) {
+		options->on_open(socket, options->arg);
+	}
+	brink__socket_write_edge(socket);
+	if (read)
+		brink__socket_read_edge(socket);
+}
+
+static void shake_hands(brink_socket *socket)
+{
+	const struct brink_transport *transport = brink__socket_transport(socket);
+	unsigned waits = 0;
+	int result = transport->handshake(socket->transport_state, socket->fd, &waits);
+
+	if (result == -EAGAIN)
+		result = waits != 0 ? brink_watch_rearm(&socket->watch, waits) : -EINVAL;
+	else if (result == 0)
+		opened(socket);
+	if (result < 0)
+		brink__socket_fail(socket, result, "handshake");
+}
+
+void brink__socket_connected(brink_socket *socket)
+{
+	const struct brink_socket_options *options = brink__socket_options(socket);
+	const struct brink_transport *transport = options->transport;
+	int result = 0;
+
+	socket->connecting = false;
+	if (transport->open != NULL)
+		result = transport->open(socket, socket->fd, socket->config->client, options->transport_arg,
+		                         &socket->transport_state);
+	if (result < 0) {
+		brink__socket_fail(socket, result, transport->name);
+		return;
+	}
+	socket->transport_open = true;
+	if (transport->handshake == NULL) {
+		opened(socket);
+		return;
+	}
+	/* Bytes for the program may come with the last of the handshake's. */
+	socket->early |= BRINK_READ;
+	atomic_store(&socket->state, BRINK_SOCKET_HANDSHAKE);
+	shake_hands(socket);
+}
+
+static void on_edge(brink_watch *watch, unsigned ready)
+{
+	brink_socket *socket = brink_container_of(watch, brink_socket, watch);
+
+	if (brink__unlikely(brink__socket_failed(socket)))
+		return; /* its end is on its way */
+	switch (atomic_load_explicit(&socket->state, memory_order_relaxed)) {
+	case BRINK_SOCKET_CONNECTING:
+		socket->early |= (unsigned char)(ready & BRINK_READ);
+		brink__connect_edge(socket);
+		return;
+	case BRINK_SOCKET_HANDSHAKE:
+		shake_hands(socket);
+		return;
+	default:
+		break;
+	}
+	if (socket->read_again && ready & BRINK_READ) {
+		socket->read_again = false;
+		brink__socket_read_on(socket);
+	} else if (ready & atomic_load_explicit(&socket->read_wait, memory_order_relaxed)) {
+		brink__socket_read_edge(socket);
+	}
+	if (ready & atomic_load_explicit(&socket->write_wait, memory_order_relaxed))
+		brink__socket_write_edge(socket);
+}
+
+void brink__socket_begin(brink_socket *socket)
+{
+	unsigned interest = socket->connecting ? BRINK_READ | BRINK_WRITE : BRINK_READ;
+	int result;
+
+	brink_watch_init(&socket->watch, on_edge);
+	result = brink_watch_start(socket->loop, &socket->watch, socket->fd, interest);
+	if (result == 0)
+		result = brink__timing_start(socket);
+	if (result < 0)
+		brink__socket_fail(socket, result, "watch");
+	else if (!socket->connecting)
+		brink__socket_connected(socket);
+	else if (socket->config->address.storage.ss_family == AF_UNIX)
+		/* Only where nothing is under way (see brink__connect()): not every mechanism
+		 * reports a socket of which that is so. */
+		brink__connect_edge(socket);
+}

@@ -1,0 +1,271 @@
+/* Reading: the edge counter, and the right to read.
+ *
+ * `edges` counts the reasons to read that came since somebody has the right to. Who raises
+ * it from 0 has the right, and starts reading, on the loop or on the executor; for the
+ * others it is enough to have counted. The reader looks at the count, reads until EAGAIN, and
+ * leaves by moving the count from what it saw to 0. If it has grown meanwhile, something may
+ * have arrived after the read that said EAGAIN: then it goes round again. So there is one
+ * reader at a time, and no edge is lost, without a lock.
+ *
+ * The right stays where it is, and the count with it, when the reader has only used up its
+ * budget (it goes on next turn), when it is paused (it rests until resume), and at the end of
+ * the stream or after a failure (nobody reads any more). */
+#include "config.h"
+
+#include "memory.h"
+#include "socket.h"
+
+#include <errno.h>
+
+#define PARTS 16
+#define LEAST 2048u
+#define MOST 65536u /* a read of more gains nothing */
+
+struct brink__offload {
+	brink_task task;
+	brink_executor_room room;
+	brink_socket *socket;
+};
+
+/* ---- one read ---- */
+
+/* Twice what recent reads gave, so that a usual message is one short read and a stream
+ * soon fills the largest. */
+static void adapt(brink_socket *socket, size_t got)
+{
+	uint32_t size = socket->read_size;
+
+	if (got >= size)
+		size = size * 4;
+	else
+		size -= (size - (uint32_t)(2 * got < size ? 2 * got : size)) / 8;
+	socket->read_size = size < LEAST ? LEAST : size > MOST ? MOST : size;
+}
+
+static ssize_t read_once(brink_socket *socket)
+{
+	struct iovec parts[PARTS];
+	unsigned waits = 0;
+	int count = brink_buffer_reserve_iovecs(&socket->in, socket->read_size, parts, PARTS);
+	ssize_t result;
+
+	if (count < 0)
+		return count;
+	result = brink__socket_transport(socket)->readv(socket->transport_state, socket->fd, parts, count,
+	                                                &waits);
+	brink_buffer_commit(&socket->in, result > 0 ? (size_t)result : 0);
+	brink__count(&socket->reads, 1);
+	if (result > 0) {
+		brink__count(&socket->bytes_read, (uint64_t)result);
+		brink__timing_note_read(socket);
+		adapt(socket, (size_t)result);
+	} else if (result == -EAGAIN && waits != 0) {
+		int rearmed;
+
+		socket->read_wait = (unsigned char)waits;
+		rearmed = brink_watch_rearm(&socket->watch, waits);
+		if (rearmed < 0)
+			return rearmed;
+	}
+	return result;
+}
+
+/* ---- telling the program ---- */
+
+static void tell_bytes(brink_socket *socket)
+{
+	const struct brink_socket_options *options = brink__socket_options(socket);
+
+	if (atomic_load(&socket->closing) || options->on_bytes == NULL) {
+		brink_buffer_clear(&socket->in);
+		return;
+	}
+	if (options->messenger == NULL)
+		brink__count(&socket->messages, 1);
+	if (options->executor != NULL) {
+		options->on_bytes(socket, &socket->in, options->arg);
+		return;
+	}
+	socket->corked = true;
+	options->on_bytes(socket, &socket->in, options->arg);
+	brink__socket_uncork(socket);
+}
+
+static void tell_end(brink_socket *socket)
+{
+	const struct brink_socket_options *options = brink__socket_options(socket);
+
+	atomic_store(&socket->their_end, true);
+	if (!atomic_load(&socket->closing)) {
+		if (options->on_end != NULL)
+			options->on_end(socket, options->arg);
+		else
+			brink_socket_close(socket);
+	}
+	brink__socket_post(socket, BRINK__SOCKET_SETTLE);
+}
+
+/* ---- the reader ---- */
+
+enum outcome { GIVEN_UP, KEPT, BUDGET_USED };
+
+/* Whether the right rests here now. If a resume comes in between, it or we go on. */
+static bool park(brink_socket *socket)
+{
+	if (atomic_load(&socket->paused) == 0)
+		return false;
+	atomic_store(&socket->parked, true);
+	return atomic_load(&socket->paused) != 0 || !atomic_exchange(&socket->parked, false);
+}
+
+static enum outcome read_all(brink_socket *socket)
+{
+	size_t budget = brink__socket_options(socket)->read_budget;
+
+	for (;;) {
+		unsigned seen = atomic_load(&socket->edges);
+		ssize_t result;
+
+		if (brink__socket_failed(socket) || park(socket))
+			return KEPT;
+		result = read_once(socket);
+		if (result > 0) {
+			tell_bytes(socket);
+			if ((size_t)result >= budget)
+				return BUDGET_USED;
+			budget -= (size_t)result;
+		} else if (result == -EAGAIN) {
+			if (atomic_compare_exchange_strong(&socket->edges, &seen, 0))
+				return GIVEN_UP;
+		} else if (result == 0) {
+			tell_end(socket);
+			return KEPT;
+		} else {
+			brink__socket_fail(socket, (int)result, "read");
+			return KEPT;
+		}
+	}
+}
+
+/* The end of a failed socket waits for the reader. */
+static void leave(brink_socket *socket)
+{
+	atomic_fetch_sub(&socket->readers, 1);
+	if (brink__unlikely(brink__socket_failed(socket)))
+		brink__socket_post(socket, BRINK__SOCKET_FAIL);
+}
+
+static void read_here(brink_socket *socket)
+{
+	if (read_all(socket) == BUDGET_USED) {
+		socket->read_again = true;
+		/* Fails only when it is stopped, and then it has failed. */
+		brink_watch_again(&socket->watch, BRINK_READ);
+	}
+	leave(socket);
+}
+
+/* ---- on the executor ---- */
+
+static void offload(struct brink__offload *offload);
+
+static void on_room(brink_task *task)
+{
+	offload(brink_container_of(task, struct brink__offload, room.task));
+}
+
+static void on_executor(brink_task *task)
+{
+	struct brink__offload *work = brink_container_of(task, struct brink__offload, task);
+	brink_socket *socket = work->socket;
+	const struct brink_socket_options *options = brink__socket_options(socket);
+
+	if (socket->greet) {
+		socket->greet = false;
+		if (options->on_open != NULL && !brink__socket_failed(socket))
+			options->on_open(socket, options->arg);
+	}
+	if (read_all(socket) == BUDGET_USED) {
+		offload(work);
+		return;
+	}
+	leave(socket);
+	brink_socket_release(socket);
+}
+
+static void offload(struct brink__offload *work)
+{
+	brink_socket *socket = work->socket;
+	brink_executor *executor = brink__socket_options(socket)->executor;
+
+	if (brink_executor_post(executor, &work->task) < 0)
+		brink_executor_call_when_free(executor, socket->loop, 1, &work->room);
+}
+
+int brink__socket_offload_create(brink_socket *socket)
+{
+	struct brink__offload *work = brink__allocate(1, sizeof *work);
+
+	if (work == NULL)
+		return -ENOMEM;
+	work->socket = socket;
+	brink_task_init(&work->task, on_executor);
+	brink_task_init(&work->room.task, on_room);
+	socket->offload = work;
+	return 0;
+}
+
+/* ---- starting, on the loop ---- */
+
+void brink__socket_read_on(brink_socket *socket)
+{
+	atomic_fetch_add(&socket->readers, 1);
+	if (socket->offload == NULL) {
+		read_here(socket);
+		return;
+	}
+	brink_socket_hold(socket);
+	offload(socket->offload);
+}
+
+void brink__socket_read_edge(brink_socket *socket)
+{
+	if (atomic_fetch_add(&socket->edges, 1) == 0)
+		brink__socket_read_on(socket);
+}
+
+/* ---- any thread ---- */
+
+static void pause_for(brink_socket *socket, unsigned whom)
+{
+	atomic_fetch_or(&socket->paused, whom);
+}
+
+static void resume_for(brink_socket *socket, unsigned whom)
+{
+	if (atomic_fetch_and(&socket->paused, ~whom) != whom)
+		return;
+	brink__timing_note_read(socket);
+	if (atomic_exchange(&socket->parked, false))
+		brink__socket_post(socket, BRINK__SOCKET_READ);
+}
+
+void brink_socket_pause(brink_socket *socket)
+{
+	pause_for(socket, BRINK__PAUSED_BY_USER);
+}
+
+void brink_socket_resume(brink_socket *socket)
+{
+	resume_for(socket, BRINK__PAUSED_BY_USER);
+}
+
+void brink__socket_hold_reading(brink_socket *socket)
+{
+	pause_for(socket, BRINK__PAUSED_BY_MESSENGER);
+}
+
+void brink__socket_resume_reading(brink_socket *socket)
+{
+	resume_for(socket, BRINK__PAUSED_BY_MESSENGER);
+}

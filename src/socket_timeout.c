@@ -1,0 +1,275 @@
+/* All timeouts of a socket: one timer, and the times at which something happened.
+ *
+ * To restart a timeout is to store the time. The timer is not touched: when it goes off, it
+ * looks at the times, and either one of them is too long ago or it sleeps on until the
+ * earliest at which one can be. So a busy connection costs a store for each read or write
+ * and one call of the timer for each timeout's length, whatever it transfers. */
+#include "config.h"
+
+#include "memory.h"
+#include "socket.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NEVER UINT64_MAX
+#define RETRY_MOST BRINK_MS(250)
+
+struct brink__socket_timing {
+	brink_timer timer;
+	brink_socket *socket;
+	uint64_t connect_by; /* NEVER: it is open */
+	uint64_t retry_at, retry_after; /* a connect that has to be tried again */
+	uint64_t linger_by;
+	_Atomic uint64_t read_at, written_at;
+	bool overdue; /* it was too late already when the timer last went off */
+};
+
+/* Those that last while it is open, and need the times. */
+static bool needs_times(const brink_socket *socket)
+{
+	const struct brink_socket_options *options = brink__socket_options(socket);
+
+	return options->idle_timeout != 0 || options->read_timeout != 0 || options->write_timeout != 0 ||
+	       socket->config->rest_timeout != 0;
+}
+
+static struct brink__socket_timing *get(brink_socket *socket)
+{
+	/* Pairs with the store in obtain(), which may be the loop's while others write already. */
+	return atomic_load_explicit(&socket->timing, memory_order_acquire);
+}
+
+static uint64_t time_here(brink_loop *loop)
+{
+	return brink__loop_turning_here(loop) ? brink_loop_now(loop) : brink__os_now();
+}
+
+/* A time orders nothing: one that is seen late is a timeout that is looked at again. */
+static void note(_Atomic uint64_t *time, uint64_t now)
+{
+	atomic_store_explicit(time, now, memory_order_relaxed);
+}
+
+void brink__timing_note_read(brink_socket *socket)
+{
+	struct brink__socket_timing *timing = get(socket);
+
+	if (brink__unlikely(timing != NULL) && needs_times(socket))
+		note(&timing->read_at, time_here(socket->loop));
+}
+
+void brink__timing_note_write(brink_socket *socket)
+{
+	struct brink__socket_timing *timing = get(socket);
+
+	if (brink__unlikely(timing != NULL) && needs_times(socket))
+		note(&timing->written_at, time_here(socket->loop));
+}
+
+/* ---- what may be over, and when ---- */
+
+struct timeout {
+	uint64_t at; /* the earliest; NEVER */
+	int error;
+	const char *text;
+	bool rest; /* in a pool */
+};
+
+static uint64_t later(uint64_t from, uint64_t by)
+{
+	return by > NEVER - from ? NEVER : from + by;
+}
+
+static bool consider(struct timeout *earliest, uint64_t from, uint64_t length, const char *text)
+{
+	uint64_t at = later(from, length);
+
+	if (length == 0 || at >= earliest->at)
+		return false;
+	*earliest = (struct timeout){at, -ETIMEDOUT, text, false};
+	return true;
+}
+
+/* Whoever has the right to read is about to, or is busy with what was read. */
+static bool is_reading(brink_socket *socket)
+{
+	return atomic_load_explicit(&socket->edges, memory_order_relaxed) != 0;
+}
+
+static void consider_open(struct brink__socket_timing *timing, struct timeout *earliest, uint64_t now)
+{
+	brink_socket *socket = timing->socket;
+	const struct brink_socket_options *options = brink__socket_options(socket);
+	uint64_t read_at = atomic_load_explicit(&timing->read_at, memory_order_relaxed);
+	uint64_t written_at = atomic_load_explicit(&timing->written_at, memory_order_relaxed);
+	uint64_t latest = read_at > written_at ? read_at : written_at, rest_from;
+
+	consider(earliest, latest, options->idle_timeout, "idle timeout");
+	if (is_reading(socket) || atomic_load_explicit(&socket->paused, memory_order_relaxed))
+		read_at = now;
+	consider(earliest, read_at, options->read_timeout, "read timeout");
+	if (atomic_load_explicit(&socket->unsent, memory_order_relaxed) == 0)
+		written_at = now;
+	consider(earliest, written_at, options->write_timeout, "write timeout");
+	rest_from = atomic_load_explicit(&socket->resting, memory_order_relaxed) ? latest : now;
+	if (consider(earliest, rest_from, socket->config->rest_timeout, "nobody took it"))
+		earliest->rest = true;
+}
+
+static struct timeout first(struct brink__socket_timing *timing, uint64_t now)
+{
+	struct timeout earliest = {NEVER, 0, NULL, false};
+
+	if (timing->connect_by != NEVER)
+		return (struct timeout){timing->connect_by, -ETIMEDOUT, "connect timeout", false};
+	/* Our side is sent, and nothing is wanted of the peer but its end. */
+	if (timing->linger_by != NEVER)
+		return (struct timeout){timing->linger_by, 0, NULL, false};
+	consider_open(timing, &earliest, now);
+	return earliest;
+}
+
+/* ---- the timer ---- */
+
+static int sleep_on(struct brink__socket_timing *timing)
+{
+	brink_loop *loop = timing->socket->loop;
+	uint64_t now = brink_loop_now(loop), at = first(timing, now).at;
+
+	if (timing->retry_at < at)
+		at = timing->retry_at;
+	if (at == NEVER) {
+		brink_timer_stop(&timing->timer);
+		return 0;
+	}
+	return brink_timer_start(loop, &timing->timer, at > now ? at - now : 0, 0);
+}
+
+static void over(brink_socket *socket, struct timeout *timeout)
+{
+	int error = timeout->error;
+
+	if (atomic_load_explicit(&socket->state, memory_order_relaxed) == BRINK_SOCKET_CONNECTING && error != 0)
+		error = brink__connect_timed_out(socket);
+	if (!timeout->rest)
+		brink__socket_fail(socket, error, timeout->text);
+	else if (atomic_exchange(&socket->resting, false))
+		brink__socket_fail(socket, 0, timeout->text);
+	else
+		sleep_on(socket->timing);
+}
+
+static void on_timer(brink_timer *timer)
+{
+	struct brink__socket_timing *timing = brink_container_of(timer, struct brink__socket_timing, timer);
+	brink_socket *socket = timing->socket;
+	uint64_t now = brink_loop_now(timer->loop);
+	struct timeout timeout = first(timing, now);
+	bool retry = timing->retry_at <= now;
+
+	if (brink__socket_failed(socket))
+		return;
+	if (timeout.at <= now && timing->overdue) {
+		over(socket, &timeout);
+		return;
+	}
+	/* If the loop was held up, what would have come in time has not been read yet: another
+	 * turn, and it is. */
+	timing->overdue = timeout.at <= now;
+	if (retry)
+		timing->retry_at = NEVER;
+	sleep_on(timing);
+	if (retry && socket->connecting)
+		brink__connect_edge(socket);
+}
+
+static struct brink__socket_timing *obtain(brink_socket *socket)
+{
+	struct brink__socket_timing *timing = get(socket);
+
+	if (timing == NULL) {
+		timing = brink__allocate(1, sizeof *timing);
+		if (timing == NULL)
+			return NULL;
+		brink_timer_init(&timing->timer, on_timer);
+		timing->socket = socket;
+		atomic_store_explicit(&socket->timing, timing, memory_order_release);
+	}
+	return timing;
+}
+
+int brink__timing_start(brink_socket *socket)
+{
+	bool connects = socket->config->client || brink__socket_transport(socket)->handshake != NULL;
+	struct brink__socket_timing *timing;
+	uint64_t now;
+
+	if (!connects && !needs_times(socket))
+		return 0;
+	timing = obtain(socket);
+	if (timing == NULL)
+		return -ENOMEM;
+	now = brink_loop_now(socket->loop);
+	timing->connect_by = connects ? later(now, brink__socket_options(socket)->connect_timeout) : NEVER;
+	timing->retry_at = timing->linger_by = NEVER;
+	timing->retry_after = 0;
+	timing->overdue = false;
+	note(&timing->read_at, now);
+	note(&timing->written_at, now);
+	return sleep_on(timing);
+}
+
+void brink__timing_opened(brink_socket *socket)
+{
+	struct brink__socket_timing *timing = get(socket);
+
+	socket->timeouts_in_a_row = 0;
+	if (timing == NULL || timing->connect_by == NEVER)
+		return;
+	timing->connect_by = timing->retry_at = NEVER;
+	timing->overdue = false;
+	note(&timing->read_at, brink_loop_now(socket->loop));
+	note(&timing->written_at, brink_loop_now(socket->loop));
+	sleep_on(timing);
+}
+
+void brink__timing_retry(brink_socket *socket, uint64_t after)
+{
+	struct brink__socket_timing *timing = get(socket);
+
+	/* Twice as long each time, up to a limit. */
+	timing->retry_after = timing->retry_after == 0 ? after : 2 * timing->retry_after;
+	if (timing->retry_after > RETRY_MOST)
+		timing->retry_after = RETRY_MOST;
+	timing->retry_at = later(brink_loop_now(socket->loop), timing->retry_after);
+	sleep_on(timing);
+}
+
+int brink__timing_linger(brink_socket *socket)
+{
+	struct brink__socket_timing *timing = get(socket);
+
+	if (timing == NULL) {
+		timing = obtain(socket);
+		if (timing == NULL)
+			return -ENOMEM;
+		timing->connect_by = timing->retry_at = NEVER;
+	}
+	timing->linger_by = later(brink_loop_now(socket->loop), brink__socket_options(socket)->linger_timeout);
+	timing->overdue = false;
+	return sleep_on(timing);
+}
+
+void brink__timing_stop(brink_socket *socket)
+{
+	socket->failed_at = brink_loop_now(socket->loop);
+	if (get(socket) != NULL)
+		brink_timer_stop(&get(socket)->timer);
+}
+
+void brink__timing_free(brink_socket *socket)
+{
+	brink__free(get(socket));
+	atomic_store_explicit(&socket->timing, NULL, memory_order_relaxed);
+}

@@ -1,0 +1,260 @@
+/* Writes: the queue of requests, and the right to write.
+ *
+ * The queue is a list that any thread appends to by two exchanges: itself into `tail`, then
+ * a link from the one that was there. Who found `tail` empty has the right to write, and
+ * so nobody ever waits for another. It is passed on like this:
+ *
+ *   - Who has it in a call of brink_socket_write() writes once, at once, and if then
+ *     something is left passes it to the loop by a task.
+ *   - The loop always tries to write first. Only after EAGAIN it keeps the right until the
+ *     edge: an edge that came before the loop had it would be waited for in vain.
+ *   - Who has written all gives it up by making `tail` empty again. If another thread is
+ *     between its two exchanges, that link is not there to go on with; nobody waits for
+ *     it: a mark is left where it will be made, and who finds the mark has the right.
+ *
+ * A write at once is for an idle connection. When writes follow back to back, each would be
+ * a system call of its own, at many times the cost: then the right goes to the loop at
+ * once, which finds many requests to gather. While the loop has the right it has a
+ * reference, too. */
+#include "config.h"
+
+#include "buffer.h"
+#include "socket.h"
+
+#include <errno.h>
+
+/* Two writes closer than this are back to back. A write takes some 5 us of loopback TCP, a
+ * reply to a reply over it some 20. */
+#define BACK_TO_BACK 30000u
+
+#define ROUNDS 16 /* writes in a turn, before others come */
+
+static void hand_over(brink_socket *socket)
+{
+	brink_socket_hold(socket);
+	brink__socket_post(socket, BRINK__SOCKET_FLUSH);
+}
+
+static void after_giving_up(brink_socket *socket)
+{
+	/* The end of a failed socket waits for this. */
+	if (brink__unlikely(brink__socket_failed(socket)))
+		brink__socket_post(socket, BRINK__SOCKET_FAIL);
+}
+
+/* ---- on the loop ---- */
+
+/* True: the right was given up. */
+static bool flush(brink_socket *socket)
+{
+	int rounds = ROUNDS;
+
+	while (!brink__socket_advance(socket)) {
+		ssize_t result;
+
+		if (atomic_load(&socket->state) < BRINK_SOCKET_OPEN) {
+			socket->write_waits = true;
+			return false;
+		}
+		if (rounds-- == 0) {
+			brink__socket_post(socket, BRINK__SOCKET_FLUSH);
+			return false;
+		}
+		result = brink__socket_write_once(socket);
+		if (result == -EAGAIN) {
+			socket->write_waits = true;
+			result = brink_watch_rearm(&socket->watch, socket->write_wait);
+			if (result == 0)
+				return false;
+			socket->write_waits = false;
+		}
+		if (result < 0)
+			brink__socket_fail(socket, (int)result, "write");
+	}
+	after_giving_up(socket);
+	return true;
+}
+
+void brink__socket_take_over(brink_socket *socket)
+{
+	if (!flush(socket))
+		return;
+	atomic_store_explicit(&socket->written_at, brink__os_now(), memory_order_relaxed);
+	brink_socket_release(socket);
+}
+
+void brink__socket_write_edge(brink_socket *socket)
+{
+	if (!socket->write_waits)
+		return;
+	socket->write_waits = false;
+	if (flush(socket))
+		brink_socket_release(socket);
+}
+
+void brink__socket_uncork(brink_socket *socket)
+{
+	socket->corked = false;
+	if (!socket->cork_owned)
+		return;
+	socket->cork_owned = false;
+	if (!flush(socket))
+		brink_socket_hold(socket);
+}
+
+/* ---- any thread ---- */
+
+static bool may_write_here(brink_socket *socket)
+{
+	bool single = brink__socket_transport(socket)->flags & BRINK_TRANSPORT_SINGLE_THREADED;
+	uint64_t now;
+
+	if (atomic_load(&socket->state) < BRINK_SOCKET_OPEN)
+		return false;
+	if (single && !brink__loop_turning_here(socket->loop))
+		return false;
+	now = brink__os_now();
+	return now - atomic_load_explicit(&socket->written_at, memory_order_relaxed) >= BACK_TO_BACK;
+}
+
+static void write_here(brink_socket *socket)
+{
+	ssize_t result = 0;
+
+	/* Asked once more, with the right to write: the end of a socket waits for who has it, but
+	 * whoever gets it afterwards finds the transport closed and the descriptor gone. And where
+	 * our side has ended meanwhile the request alone fails. */
+	if (brink__likely(!brink__socket_failed(socket) && !atomic_load(&socket->our_end)))
+		result = brink__socket_write_once(socket);
+	atomic_store_explicit(&socket->written_at, brink__os_now(), memory_order_relaxed);
+	if (result < 0 && result != -EAGAIN)
+		brink__socket_fail(socket, (int)result, "write");
+	if (brink__socket_advance(socket))
+		after_giving_up(socket);
+	else
+		hand_over(socket);
+}
+
+void brink__socket_enqueue(brink_socket *socket, struct brink__request *request, unsigned flags)
+{
+	struct brink__request *previous = atomic_exchange(&socket->tail, request);
+
+	if (previous != NULL) {
+		if (brink__request_link(previous, request))
+			hand_over(socket);
+		return;
+	}
+	socket->head = request;
+	if (brink__loop_turning_here(socket->loop) && socket->corked)
+		socket->cork_owned = true;
+	else if ((flags & BRINK_WRITE_QUEUED) == 0 && may_write_here(socket))
+		write_here(socket);
+	else
+		hand_over(socket);
+}
+
+/* ---- for the program ---- */
+
+static int check(const struct brink_write_options *options)
+{
+	for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
+		if (options->reserved[i] != NULL)
+			return -EINVAL;
+	return options->flags & ~(BRINK_WRITE_FORCE | BRINK_WRITE_QUEUED) ? -EINVAL : 0;
+}
+
+/* Counts the bytes of a new request. */
+static int begin(brink_socket *socket, size_t size, unsigned flags, struct brink__request **request)
+{
+	int result;
+
+	if (brink__unlikely(brink__socket_failed(socket)))
+		return brink__socket_error(socket);
+	if (brink__unlikely(atomic_load_explicit(&socket->ending, memory_order_relaxed)))
+		return -EPIPE;
+	*request = brink__request_create();
+	if (*request == NULL)
+		return -ENOMEM;
+	result = brink__socket_admit(socket, size, flags);
+	if (brink__unlikely(result < 0))
+		brink__request_free(*request);
+	return result;
+}
+
+static const struct brink_write_options no_options;
+
+int brink_socket_write_with(brink_socket *socket, brink_buffer *data, const struct brink_write_options *options)
+{
+	struct brink__request *request = NULL;
+	int result;
+
+	if (options == NULL)
+		options = &no_options;
+	result = check(options);
+	if (result == 0)
+		result = begin(socket, brink_buffer_length(data), options->flags, &request);
+	if (result < 0)
+		return result;
+	brink_buffer_move(&request->data, data);
+	request->done = options->done;
+	request->arg = options->arg;
+	if (request->done == NULL) {
+		request->done = brink__socket_options(socket)->on_written;
+		request->arg = brink__socket_options(socket)->arg;
+	}
+	brink__socket_enqueue(socket, request, options->flags);
+	return 0;
+}
+
+int brink_socket_write(brink_socket *socket, brink_buffer *data)
+{
+	return brink_socket_write_with(socket, data, &no_options);
+}
+
+int brink_socket_write_bytes(brink_socket *socket, const void *bytes, size_t size)
+{
+	brink_buffer data = {0};
+	int result = brink__buffer_fill_fitting(&data, bytes, size);
+
+	if (result == 0)
+		result = brink_socket_write(socket, &data);
+	brink_buffer_clear(&data);
+	return result;
+}
+
+/* ---- ending our side ---- */
+
+int brink_socket_shutdown(brink_socket *socket)
+{
+	struct brink__request *request;
+
+	if (brink__socket_failed(socket))
+		return -ENOTCONN;
+	request = brink__request_create();
+	if (request == NULL)
+		return -ENOMEM;
+	if (atomic_exchange(&socket->ending, true)) {
+		brink__request_free(request);
+		return -EPIPE;
+	}
+	request->end = true;
+	brink__socket_enqueue(socket, request, 0);
+	return 0;
+}
+
+int brink_socket_close(brink_socket *socket)
+{
+	int result;
+
+	if (brink__socket_failed(socket))
+		return -ENOTCONN;
+	if (atomic_exchange(&socket->closing, true))
+		return -EPIPE;
+	result = brink_socket_shutdown(socket);
+	if (result == -ENOMEM)
+		brink__socket_fail(socket, result, "close");
+	/* Our side has ended before: what is left to do is the loop's. */
+	if (result == -EPIPE)
+		brink__socket_post(socket, BRINK__SOCKET_SETTLE);
+	return 0;
+}

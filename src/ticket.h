@@ -1,0 +1,19 @@
+/* The bits of slot->state beside BRINK_EOF and BRINK_ERROR. */
+#ifndef BRINK_TICKET_H
+#define BRINK_TICKET_H
+
+#include "table.h"
+
+#define BRINK__LISTED 1u /* the slot is in a list of slots to call */
+/* A read shorter than asked for means that nothing is left: so it is until an end, an
+ * error or urgent data has been seen. */
+#define BRINK__DRAINS 2u
+/* A short read has said that nothing is left: the next read need not ask. */
+#define BRINK__SPENT 4u
+/* ERROR has been said to this direction's owner. */
+#define BRINK__TOLD(direction) ((direction) << 5)
+
+_Static_assert(BRINK__TOLD(BRINK_READ) == 32 && BRINK__TOLD(BRINK_WRITE) == 128,
+              "the bits fit beside BRINK_ERROR and BRINK_EOF");
+
+#endif

@@ -1,0 +1,368 @@
+/* Starting and stopping watches: who owns which direction of which descriptor. */
+#include "config.h"
+
+#include "loop.h"
+#include "os.h"
+#include "ticket.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+static unsigned owned(const struct brink__slot *slot, const brink_watch *watch)
+{
+	return (slot->owner[0] == watch ? BRINK_READ : 0) | (slot->owner[1] == watch ? BRINK_WRITE : 0);
+}
+
+static void set_owner(struct brink__slot *slot, brink_watch *watch, unsigned directions)
+{
+	if (directions & BRINK_READ)
+		slot->owner[0] = watch;
+	if (directions & BRINK_WRITE)
+		slot->owner[1] = watch;
+	if (watch != NULL)
+		slot->wanted |= (uint8_t)directions;
+	else
+		slot->wanted &= (uint8_t)~directions;
+}
+
+void brink_watch_init(brink_watch *watch, brink_watch_fn *call)
+{
+	memset(watch, 0, sizeof *watch);
+	watch->call = call;
+}
+
+int brink_watch_active(const brink_watch *watch)
+{
+	return watch->slot != NULL;
+}
+
+/* ---- the slot's side ---- */
+
+static void end_registration(struct brink__slot *slot)
+{
+	slot->token = 0;
+	slot->open = slot->armed = slot->remembered = slot->pending = 0;
+	slot->state &= BRINK__LISTED;
+}
+
+static int begin_registration(brink_loop *loop, struct brink__slot *slot, int fd, unsigned directions,
+                              const struct brink__file *file)
+{
+	int result;
+
+	brink__table_renew(&loop->table, slot, fd);
+	slot->mark = 0;
+	slot->open = (uint8_t)directions;
+	slot->identity = file->identity;
+	if (file->short_read_drains)
+		slot->state |= BRINK__DRAINS;
+	loop->counters.changes++;
+	result = brink__loop_has_kernel(loop) ? loop->ops->add(loop->dispatcher, slot) : 0;
+	if (result < 0)
+		end_registration(slot);
+	return result;
+}
+
+/* The other direction of a descriptor that is registered already. */
+static int widen_registration(brink_loop *loop, struct brink__slot *slot, unsigned directions, bool level)
+{
+	if (slot->level != level)
+		return -EINVAL;
+	if (slot->wanted & directions)
+		return -EEXIST;
+	return brink__ticket_rearm(loop, slot, directions, true);
+}
+
+void brink__watch_abandon(brink_loop *loop, struct brink__slot *slot)
+{
+	loop->references -= (slot->owner[0] != NULL) + (slot->owner[1] != NULL && slot->owner[1] != slot->owner[0]);
+	set_owner(slot, NULL, BRINK__DIRECTIONS);
+	end_registration(slot);
+}
+
+/* The descriptor was closed without a stop, and its number is another file's now. */
+static void replaced(brink_loop *loop, struct brink__slot *slot)
+{
+	loop->counters.changes++;
+	if (brink__loop_has_kernel(loop))
+		loop->ops->remove(loop->dispatcher, slot);
+	brink__watch_abandon(loop, slot);
+}
+
+/* ---- starting ---- */
+
+/* Level-triggered watches without a direction own nothing in the table: they are listed,
+ * so that the end of the loop finds them. */
+static void rest(brink_watch *watch)
+{
+	watch->resting = watch->loop->resting;
+	watch->loop->resting = watch;
+}
+
+static void wake(brink_watch *watch)
+{
+	brink_watch **place = &watch->loop->resting;
+
+	while (*place != watch)
+		place = &(*place)->resting;
+	*place = watch->resting;
+}
+
+static int attach(brink_loop *loop, brink_watch *watch, int fd, unsigned directions)
+{
+	bool level = (watch->mode & BRINK_LEVEL) != 0;
+	struct brink__file file;
+	struct brink__slot *slot;
+	int result = brink__os_identify(fd, &file);
+
+	if (result < 0)
+		return result;
+	if (directions & ~file.able)
+		return -EBADF;
+	slot = brink__table_get(&loop->table, fd);
+	if (slot == NULL)
+		return -ENOMEM;
+	if (slot->token != 0 && slot->identity != file.identity)
+		replaced(loop, slot);
+	if (slot->token != 0) {
+		result = widen_registration(loop, slot, directions, level);
+	} else {
+		/* A level-triggered watch without a direction writes, too: in the way of its kind. */
+		slot->level = level;
+		slot->kind = (uint8_t)file.kind;
+		if (directions != 0)
+			result = begin_registration(loop, slot, fd, directions, &file);
+	}
+	if (result < 0)
+		return result;
+	set_owner(slot, watch, directions);
+	watch->slot = slot;
+	watch->interest = (unsigned char)directions;
+	return 0;
+}
+
+int brink__watch_check_interest(const brink_watch *watch, unsigned interest)
+{
+	bool known = (interest & ~(BRINK__DIRECTIONS | BRINK_LEVEL)) == 0;
+
+	return known && interest != 0 && watch->call != NULL ? 0 : -EINVAL;
+}
+
+int brink_watch_start(brink_loop *loop, brink_watch *watch, int fd, unsigned interest)
+{
+	int result = brink__watch_check_interest(watch, interest);
+
+	if (result < 0)
+		return result;
+	if (watch->slot != NULL)
+		return -EEXIST;
+	watch->mode = (unsigned char)(interest & BRINK_LEVEL);
+	result = attach(loop, watch, fd, interest & BRINK__DIRECTIONS);
+	if (result < 0)
+		return result;
+	watch->loop = loop;
+	watch->fd = fd;
+	watch->task.call = brink__watch_posted;
+	watch->unfinished = 0; /* the reads of an earlier start are none of this one's */
+	loop->references++;
+	if (watch->interest == 0)
+		rest(watch);
+	return 0;
+}
+
+/* ---- stopping ---- */
+
+/* Takes `directions` from their owner; the registration ends with the last of them. */
+static void detach(brink_loop *loop, struct brink__slot *slot, unsigned directions)
+{
+	if (directions == 0)
+		return;
+	loop->counters.changes++;
+	set_owner(slot, NULL, directions);
+	slot->open &= (uint8_t)~directions;
+	slot->pending &= (uint8_t)~directions;
+	slot->remembered &= (uint8_t)~directions;
+	slot->state &= (uint8_t)~BRINK__TOLD(directions); /* the next owner has not been told */
+	if (slot->wanted == 0) {
+		/* In a forked child the kernel's object is the parent's too: leave it alone. */
+		if (brink__loop_has_kernel(loop))
+			loop->ops->remove(loop->dispatcher, slot);
+		end_registration(slot);
+	} else if (slot->level && brink__loop_has_kernel(loop) && loop->ops->arm(loop->dispatcher, slot) < 0) {
+		brink__log(BRINK_LOG_ERROR, "descriptor %d: cannot narrow its registration",
+		           brink__token_fd(slot->token));
+	}
+}
+
+int brink_watch_stop(brink_watch *watch)
+{
+	struct brink__slot *slot = watch->slot;
+	unsigned directions;
+
+	if (slot == NULL)
+		return -ENOENT;
+	brink__assert(brink__loop_on_thread(watch->loop));
+	brink__watch_withdraw(watch);
+	directions = owned(slot, watch);
+	/* Without a direction it is either level-triggered and at rest, or its descriptor
+	 * was found to be another file's, which has settled everything already. */
+	if (directions != 0 || watch->interest == 0)
+		watch->loop->references--;
+	if (watch->interest == 0)
+		wake(watch);
+	detach(watch->loop, slot, directions);
+	watch->slot = NULL;
+	return 0;
+}
+
+int brink_watch_close(brink_watch *watch)
+{
+	struct brink__slot *slot = watch->slot;
+
+	if (slot == NULL)
+		return -ENOENT;
+	/* Without a direction though it asked for one, its descriptor is another file's now,
+	 * and so are the owners. */
+	if (owned(slot, watch) == 0 && watch->interest != 0) {
+		brink_watch_stop(watch);
+		return -EBADF;
+	}
+	for (int side = 0; side < 2; side++)
+		if (slot->owner[side] != NULL && slot->owner[side] != watch)
+			brink_watch_stop(slot->owner[side]);
+	brink_watch_stop(watch);
+	return close(watch->fd) < 0 && errno != EINTR ? -errno : 0;
+}
+
+void brink__watches_end(brink_loop *loop)
+{
+	for (uint32_t i = 0; i < loop->table.page_count; i++) {
+		for (uint32_t j = 0; loop->table.pages[i] != NULL && j < BRINK__TABLE_PAGE; j++) {
+			struct brink__slot *slot = &loop->table.pages[i][j];
+
+			for (unsigned side = 0; side < 2; side++)
+				if (slot->owner[side] != NULL)
+					slot->owner[side]->slot = NULL;
+		}
+	}
+	for (brink_watch *watch = loop->resting; watch != NULL; watch = watch->resting)
+		watch->slot = NULL;
+}
+
+/* ---- level-triggered watches ---- */
+
+/* Another direction of the descriptor that the watch is on already. */
+static int take_on(brink_loop *loop, brink_watch *watch, unsigned directions)
+{
+	int result = widen_registration(loop, watch->slot, directions, true);
+
+	if (result == 0)
+		set_owner(watch->slot, watch, directions);
+	return result;
+}
+
+int brink_watch_set(brink_watch *watch, unsigned interest)
+{
+	struct brink__slot *slot = watch->slot;
+	unsigned had, more;
+	int result = 0;
+
+	if (slot == NULL)
+		return -ENOENT;
+	if ((interest & ~BRINK__DIRECTIONS) != 0 || (watch->mode & BRINK_LEVEL) == 0)
+		return -EINVAL;
+	had = owned(slot, watch);
+	if (had == 0 && watch->interest != 0)
+		return -EBADF;
+	more = interest & ~had;
+	/* Widen first: what fails then leaves everything as it was. */
+	if (more != 0)
+		result = had != 0 ? take_on(watch->loop, watch, more) : attach(watch->loop, watch, watch->fd, more);
+	if (result < 0)
+		return result;
+	detach(watch->loop, slot, had & ~interest);
+	if (had == 0 && interest != 0)
+		wake(watch);
+	else if (had != 0 && interest == 0)
+		rest(watch);
+	watch->interest = (unsigned char)interest;
+	return 0;
+}
+
+/* ---- tickets ---- */
+
+static int claim(brink_watch *watch, unsigned directions, unsigned *took)
+{
+	struct brink__slot *slot = watch->slot;
+
+	*took = directions & ~owned(slot, watch);
+	if (brink__likely(*took == 0))
+		return 0;
+	/* The watch of a descriptor that was found to be another file's owns nothing more. */
+	if (owned(slot, watch) == 0)
+		return -EBADF;
+	if (slot->wanted & *took)
+		return -EEXIST;
+	set_owner(slot, watch, *took);
+	watch->interest |= (unsigned char)*took;
+	return 0;
+}
+
+int brink__watch_rearm_here(brink_watch *watch, unsigned directions, bool look)
+{
+	struct brink__slot *slot = watch->slot;
+	unsigned took;
+	int result;
+
+	if (slot == NULL)
+		return -ENOENT;
+	result = claim(watch, directions, &took);
+	if (result < 0)
+		return result;
+	result = brink__ticket_rearm(watch->loop, slot, directions, look || took != 0);
+	if (result < 0) {
+		set_owner(slot, NULL, took);
+		watch->interest &= (unsigned char)~took;
+	}
+	return result;
+}
+
+int brink__watch_again_here(brink_watch *watch, unsigned directions)
+{
+	unsigned took;
+	int result = claim(watch, directions, &took);
+
+	if (result == 0)
+		brink__ticket_again(watch->loop, watch->slot, directions);
+	return result;
+}
+
+static int check_directions(const brink_watch *watch, unsigned directions)
+{
+	if (watch->slot == NULL)
+		return -ENOENT;
+	if (directions == 0 || (directions & ~BRINK__DIRECTIONS) != 0 || (watch->mode & BRINK_LEVEL))
+		return -EINVAL;
+	return 0;
+}
+
+int brink_watch_rearm(brink_watch *watch, unsigned directions)
+{
+	int result = check_directions(watch, directions);
+
+	if (result < 0)
+		return result;
+	/* Only debug builds ever set it. */
+	if (__atomic_load_n(&watch->unfinished, __ATOMIC_RELAXED) & directions)
+		brink__log(BRINK_LOG_WARNING, "descriptor %d: rearmed although its last read or write did not say EAGAIN",
+		           watch->fd);
+	return brink__watch_hand_back(watch, directions, false);
+}
+
+int brink_watch_again(brink_watch *watch, unsigned directions)
+{
+	int result = check_directions(watch, directions);
+
+	return result < 0 ? result : brink__watch_make_up(watch, directions);
+}

@@ -1,0 +1,58 @@
+# Longer checks, each a target of its own. They run the programs among the tests, but for
+# those that compare with other libraries: what is wrong in these is not ours.
+
+check_programs = `for test in $(TESTS); do \
+	case $$test in *.sh | *reference*) ;; *) echo $$test ;; esac; done`
+
+EXTRA_DIST += %reldir%/valgrind.sh
+
+# No error, no leak, no lost descriptor. The logs are in valgrind/.
+check-valgrind: all $(check_LTLIBRARIES) $(check_PROGRAMS)
+	@VALGRIND='$(VALGRIND)' srcdir='$(srcdir)' \
+	$(SHELL) $(srcdir)/%reldir%/valgrind.sh $(check_programs)
+
+# Two more builds, each configured like this one, in _build/asan and _build/tsan. The thread
+# sanitizer holds signals back until a call that it knows, and does not know io_uring_enter():
+# a loop that sleeps there would never hear of one.
+check-sanitize:
+	@set -e; \
+	if test -f $(srcdir)/config.status; then \
+		echo "check-sanitize needs a build outside the source tree" >&2; exit 1; \
+	fi; \
+	ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1; \
+	UBSAN_OPTIONS=print_stacktrace=1; \
+	TSAN_OPTIONS=die_after_fork=0:second_deadlock_stack=1; \
+	export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS; \
+	status=0; \
+	for build in asan:address,undefined tsan:thread; do \
+		folder=_build/$${build%%:*}; \
+		$(MKDIR_P) $$folder; \
+		arguments=`./config.status --config`; \
+		case $$build-`uname` in \
+		tsan*-Linux) arguments="$$arguments --with-backends=epoll,poll" ;; \
+		esac; \
+		(cd $$folder && \
+		{ test -f config.status || eval "$(abs_srcdir)/configure --quiet $$arguments \
+			--disable-shared --enable-sanitizers=$${build##*:}"; } && \
+		$(MAKE) $(AM_MAKEFLAGS) check-programs) || status=1; \
+	done; \
+	exit $$status
+
+# The programs among the tests, without the scripts.
+check-programs:
+	tests=$(check_programs); $(MAKE) $(AM_MAKEFLAGS) check TESTS="`echo $$tests`"
+
+# The model test with a million steps, and every repetition many times.
+check-long: all $(check_LTLIBRARIES) $(check_PROGRAMS)
+	@status=0; \
+	for test in $(check_programs); do \
+		case $$test in \
+		*-conformance*) echo "$$test --long"; ./$$test --long || status=1 ;; \
+		esac; \
+	done; \
+	exit $$status
+
+clean-local:
+	rm -rf valgrind _build/asan _build/fuzz _build/tsan
+
+.PHONY: check-long check-programs check-sanitize check-valgrind

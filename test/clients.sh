@@ -1,0 +1,102 @@
+#!/bin/sh
+# The examples that are clients, or stand between one and its server, do what they say: on every
+# backend a client survives the restarts of its server, a forwarder passes everything on,
+# and two processes talk through shared memory.
+. "${srcdir:=$(cd "$(dirname "$0")/.." && pwd)}/test/lib.sh"
+scratch_directory
+server=
+between=
+client=
+trap 'for one in $server $between $client; do kill "$one" 2>/dev/null; done; rm -rf "$scratch"' EXIT
+
+# A server that says "ADDRESS: ..." is started as a job; its address is in $address then.
+started()
+{
+	tries=0
+	until grep -q '^[^ ]*: ' "$scratch/$1"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] && kill -0 "$2" 2>/dev/null || return 1
+		sleep 0.1
+	done
+	address=$(sed -n '1s/^\([^ ]*\): .*/\1/p' "$scratch/$1")
+}
+
+start_server()
+{
+	: >"$scratch/server"
+	examples/echo "$1" >"$scratch/server" 2>&1 &
+	server=$!
+	started server "$server"
+}
+
+stop()
+{
+	kill -TERM "$1"
+	wait "$1"
+}
+
+# Waits until $2 lines of $1 say $3.
+seen()
+{
+	tries=0
+	until [ "$(grep -c "$3" "$scratch/$1")" -ge "$2" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] && kill -0 "$client" 2>/dev/null || return 1
+		sleep 0.1
+	done
+}
+
+# The path of a UNIX socket is nobody else's while the server is down.
+survives()
+{
+	path="unix:$scratch/socket"
+	start_server "$path" || return 1
+	: >"$scratch/client"
+	examples/reconnect "$path" 40 >"$scratch/client" 2>&1 &
+	client=$!
+	seen client 1 '^connected$' || return 1
+	for life in 1 2 3; do
+		stop "$server" || return 1
+		server=
+		seen client $life '^down' || return 1
+		start_server "$path" || return 1
+		seen client $life '^connected again$' || return 1
+	done
+	wait "$client"
+	status=$?
+	client=
+	sed 's/^/    /' "$scratch/client"
+	stop "$server"
+	server=
+	[ "$status" -eq 0 ] && grep -q ' came back$' "$scratch/client"
+}
+
+forwards()
+{
+	start_server 127.0.0.1:0 || return 1
+	: >"$scratch/between"
+	examples/forward 127.0.0.1:0 "$address" >"$scratch/between" 2>&1 &
+	between=$!
+	started between "$between" || return 1
+	port=${address##*:}
+	examples/echo-client --port "$port" --connections 20 --size 64 --seconds 0.3 &&
+		examples/echo-client --port "$port" --connections 3 --size 3000000 --seconds 0.3
+	status=$?
+	stop "$between" || status=1
+	between=
+	stop "$server" || status=1
+	server=
+	return $status
+}
+
+backends=$(examples/echo-server --list 2>/dev/null)
+for backend in $backends; do
+	BRINK_BACKEND=$backend
+	export BRINK_BACKEND
+	attempt "$backend: a client survives the restarts of its server" survives
+	attempt "$backend: a forwarder passes everything on" forwards
+	attempt "$backend: shared memory" examples/shared-memory --backend "$backend" --bytes 20000000
+	attempt "$backend: shared memory, one byte" examples/shared-memory --backend "$backend" --bytes 1
+done
+attempt 'bad arguments are an error' sh -c '! examples/reconnect && ! examples/forward && ! examples/shared-memory x'
+finish

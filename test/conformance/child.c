@@ -1,0 +1,279 @@
+/* The process of one case: its checks and notes, which go to the record that it shares
+ * with the parent, and the look for lost descriptors at its end. */
+#include "harness.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DESCRIPTORS 4096 /* those below are looked at for leaks */
+
+static const struct plan *the_plan;
+static const struct test_case *the_test;
+static struct case_record *the_record;
+static uint64_t the_seed, random_state;
+static unsigned char open_before[DESCRIPTORS];
+
+_Thread_local struct place place = {"scenario", 0};
+
+struct case_record *child_record(void)
+{
+	return the_record;
+}
+
+const char *child_directory(void)
+{
+	return the_plan->directory;
+}
+
+/* ---- the verdict ---- */
+
+static void set_verdict(enum verdict verdict, const char *reason)
+{
+	int none = VERDICT_NONE;
+
+	if (atomic_compare_exchange_strong(&the_record->verdict, &none, verdict))
+		snprintf(the_record->reason, sizeof the_record->reason, "%s", reason);
+}
+
+_Noreturn void fail(const char *file, int line, const char *format, ...)
+{
+	const char *base = line > 0 ? strrchr(file, '/') : NULL; /* without a line it is a name */
+	char text[REASON_SIZE];
+	int used = snprintf(text, sizeof text, "%s:%d: ", base != NULL ? base + 1 : file, line);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text + used, sizeof text - (size_t)used, format, arguments);
+	va_end(arguments);
+	set_verdict(VERDICT_FAIL, text);
+	if (ftrylockfile(stdout) == 0) /* another thread may have been stopped in there */
+		fflush(stdout);
+	_exit(1);
+}
+
+_Noreturn void skip(const char *format, ...)
+{
+	char text[REASON_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	set_verdict(VERDICT_SKIP, text);
+	exit(0);
+}
+
+void check_eq(const char *file, int line, const char *text, long long value, long long expected)
+{
+	if (value != expected)
+		fail(file, line, "%s: got %lld, expected %lld", text, value, expected);
+}
+
+void check_ok(const char *file, int line, const char *text, long long result)
+{
+	if (result < 0)
+		fail(file, line, "%s: %lld (%s)", text, result, brink_strerror((int)result));
+}
+
+void check_error(const char *file, int line, const char *text, long long result, int expected)
+{
+	if (result != expected)
+		fail(file, line, "%s: got %lld (%s), expected %d (%s)", text, result,
+		     result < 0 ? brink_strerror((int)result) : "no error", expected, brink_strerror(expected));
+}
+
+/* ---- what goes to the record beside ---- */
+
+static PRINTF_LIKE(3, 0) void append(char *text, size_t *length, const char *format, va_list arguments)
+{
+	size_t room = TEXT_SIZE - *length;
+	int n = vsnprintf(text + *length, room, format, arguments);
+
+	if (n < 0 || (size_t)n + 2 > room)
+		FAIL("the scenario notes too much");
+	*length += (size_t)n;
+}
+
+static void end_line(char *text, size_t *length)
+{
+	text[(*length)++] = '\n';
+	text[*length] = '\0';
+}
+
+void note(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	append(the_record->notes, &the_record->note_length, format, arguments);
+	va_end(arguments);
+	end_line(the_record->notes, &the_record->note_length);
+}
+
+void measure(const char *cell, const char *format, ...)
+{
+	size_t length = strlen(cell);
+	va_list arguments;
+
+	if (the_record->measure_length + length + 2 > TEXT_SIZE)
+		FAIL("the scenario measures too much");
+	memcpy(the_record->measures + the_record->measure_length, cell, length);
+	the_record->measure_length += length;
+	the_record->measures[the_record->measure_length++] = '\t';
+	va_start(arguments, format);
+	append(the_record->measures, &the_record->measure_length, format, arguments);
+	va_end(arguments);
+	end_line(the_record->measures, &the_record->measure_length);
+}
+
+/* ---- what is run ---- */
+
+const char *backend_name(void)
+{
+	return the_test->backend->info.name;
+}
+
+bool can(unsigned feature)
+{
+	return (the_test->backend->info.features & feature) != 0;
+}
+
+bool is_slow(void)
+{
+	return slow_build();
+}
+
+bool is_long(void)
+{
+	return the_plan->long_run;
+}
+
+uint64_t seed(void)
+{
+	return the_seed;
+}
+
+static uint64_t mix(uint64_t value)
+{
+	value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
+	value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
+	return value ^ (value >> 31);
+}
+
+uint64_t random_bits(void)
+{
+	random_state += 0x9e3779b97f4a7c15u;
+	return mix(random_state);
+}
+
+unsigned random_below(unsigned end)
+{
+	return (unsigned)(random_bits() % end);
+}
+
+/* The same on every backend, so that their traces can be compared. */
+static uint64_t case_seed(void)
+{
+	uint64_t value = mix(the_plan->seed + (uint64_t)the_test->kind);
+
+	for (const char *at = the_test->scenario->name; *at != '\0'; at++)
+		value = mix(value + (unsigned char)*at);
+	return value;
+}
+
+uint64_t monotonic_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+uint64_t hang_deadline(void)
+{
+	return monotonic_now() + BRINK_SECONDS(20) * (is_slow() ? 20u : 1u);
+}
+
+void sleep_ms(unsigned ms)
+{
+	struct timespec rest = {.tv_sec = (time_t)(ms / 1000u), .tv_nsec = (long)(ms % 1000u) * 1000000};
+
+	while (nanosleep(&rest, &rest) < 0 && errno == EINTR)
+		;
+}
+
+/* ---- loops ---- */
+
+int try_loop(brink_loop **loop, const struct brink_loop_options *options)
+{
+	struct brink_loop_options mine = options != NULL ? *options : (struct brink_loop_options){.batch = 0};
+
+	mine.backend = backend_name();
+	return brink_loop_create(loop, &mine);
+}
+
+brink_loop *new_loop_with(const struct brink_loop_options *options)
+{
+	brink_loop *loop = NULL;
+
+	CHECK_OK(try_loop(&loop, options));
+	CHECK(strcmp(brink_loop_backend(loop), backend_name()) == 0);
+	return loop;
+}
+
+brink_loop *new_loop(void)
+{
+	return new_loop_with(NULL);
+}
+
+static int turn_for(brink_loop *loop, unsigned ms)
+{
+	int calls = brink_loop_run_once(loop, (int64_t)BRINK_MS(ms));
+
+	CHECK_OK(calls);
+	return calls;
+}
+
+int turn(brink_loop *loop)
+{
+	return turn_for(loop, 50);
+}
+
+int turn_briefly(brink_loop *loop)
+{
+	return turn_for(loop, 3);
+}
+
+/* ---- start and end ---- */
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void check_descriptors(void)
+{
+	for (int fd = 0; fd < DESCRIPTORS; fd++)
+		if (is_open(fd) && !open_before[fd])
+			FAIL("descriptor %d was left open at the end", fd);
+}
+
+_Noreturn void child_main(const struct plan *plan, const struct test_case *test, struct case_record *record)
+{
+	the_plan = plan;
+	the_test = test;
+	the_record = record;
+	the_seed = random_state = case_seed();
+	for (int fd = 0; fd < DESCRIPTORS; fd++)
+		open_before[fd] = is_open(fd);
+	test->scenario->run(test->kind);
+	place = (struct place){test->scenario->name, 0};
+	check_descriptors();
+	set_verdict(VERDICT_PASS, "");
+	exit(0);
+}

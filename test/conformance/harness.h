@@ -1,0 +1,117 @@
+/* The inside of the harness: what the parent process and the scenarios' processes share.
+ *
+ *   main.c     options; which cases there are
+ *   run.c      the parent: starts a process for each case, waits for it, judges it
+ *   child.c    the process of a case: checks, notes, the look for lost descriptors
+ *   probe.c    probes and expectations      } used by
+ *   pair.c     descriptors and bytes        } scenarios
+ *   report.c   what is printed
+ *   driver_cunit.c or driver_plain.c   the order of cases and the verdict */
+#ifndef CONFORMANCE_HARNESS_H
+#define CONFORMANCE_HARNESS_H
+
+#define HARNESS_ITSELF
+#define HERE place.file, place.line
+#include "conformance.h"
+
+#include <stdatomic.h>
+
+extern const struct group *const groups[];
+extern const size_t group_count;
+
+enum verdict { VERDICT_NONE, VERDICT_PASS, VERDICT_FAIL, VERDICT_SKIP };
+
+/* ---- the record of a case: memory shared with its process ---- */
+
+#define CALL_LIMIT 1024u
+#define NAME_LIMIT 32u
+#define NAME_SIZE 24u
+#define REASON_SIZE 1024u
+#define TEXT_SIZE 16384u
+
+struct call_record {
+	uint8_t probe;  /* index of its name */
+	uint8_t ready;
+	uint8_t merged; /* 1: it belongs to the event of this probe's previous record */
+	uint8_t hidden; /* 1: not compared */
+};
+
+struct case_record {
+	atomic_int verdict; /* who changes it from VERDICT_NONE may write `reason` */
+	char reason[REASON_SIZE];
+	atomic_uint call_count; /* may exceed the limit: the rest was not written down */
+	struct call_record calls[CALL_LIMIT];
+	atomic_uint name_count;
+	char names[NAME_LIMIT][NAME_SIZE];
+	size_t note_length;
+	char notes[TEXT_SIZE]; /* lines */
+	size_t measure_length;
+	char measures[TEXT_SIZE]; /* lines of "cell\tvalue" */
+};
+
+/* ---- cases ---- */
+
+struct backend_choice {
+	struct brink_backend_info info;
+	char label[48]; /* the name, and "(stand-in)" where it is one */
+};
+
+struct test_case {
+	const struct group *group;
+	const struct scenario *scenario;
+	const struct backend_choice *backend;
+	enum kind kind;
+	const char *skip; /* known before it is run: the reason */
+
+	enum verdict verdict;
+	char *reason;
+	char *output; /* of its process, when it failed */
+	char *trace;
+	char *measures;
+	uint64_t took; /* ns */
+};
+
+enum format { FORMAT_TEXT, FORMAT_TAP, FORMAT_JSON };
+
+struct plan {
+	struct test_case *cases; /* ordered by backend, group, scenario, kind */
+	size_t count;
+	struct backend_choice *backends;
+	size_t backend_count;
+	uint64_t seed;
+	uint64_t deadline; /* ns for a case; 0: the default */
+	unsigned jobs;
+	enum format format;
+	bool verbose, table, long_run;
+	char directory[64]; /* for UNIX listeners */
+	size_t passed, failed, skipped;
+};
+
+const char *kind_name(enum kind kind);
+size_t promises_text(const struct scenario *scenario, char *text, size_t size);
+
+void remove_directory(const struct plan *plan); /* main.c */
+
+/* run.c. Waits for the case (and starts some of those after it), judges it, counts it and
+ * reports it. Returns its verdict. */
+enum verdict run_case(struct plan *plan, size_t index);
+/* From now on, a SIGINT and its like end the processes of cases before this one. */
+void run_until_interrupted(void);
+bool slow_build(void);
+
+/* child.c. Runs a case in the present process and ends it. */
+_Noreturn void child_main(const struct plan *plan, const struct test_case *test, struct case_record *record);
+struct case_record *child_record(void);
+const char *child_directory(void);
+
+/* report.c */
+void report_start(const struct plan *plan);
+void report_case(const struct plan *plan, size_t index);
+void report_end(const struct plan *plan);
+void list_scenarios(const char *pattern);
+
+/* driver_*.c: calls run_case for each case in order; returns how many it saw fail. */
+size_t drive(struct plan *plan);
+const char *driver_name(void);
+
+#endif

@@ -1,0 +1,49 @@
+#!/bin/sh
+# Called by make installcheck: builds a program against what was installed, by way of the
+# pkg-config file, runs it, and runs a part of the installed conformance program.
+set -u
+. "$srcdir/test/lib.sh"
+scratch_directory
+
+root=${DESTDIR-}
+PKG_CONFIG_PATH=$root$pkgconfigdir${PKG_CONFIG_PATH:+:$PKG_CONFIG_PATH}
+export PKG_CONFIG_PATH
+if [ -n "$root" ]; then
+	# pkg-config puts it before the paths of the .pc file.
+	PKG_CONFIG_SYSROOT_DIR=$root
+	export PKG_CONFIG_SYSROOT_DIR
+fi
+LD_LIBRARY_PATH=$root$libdir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+DYLD_LIBRARY_PATH=$LD_LIBRARY_PATH
+export LD_LIBRARY_PATH DYLD_LIBRARY_PATH
+
+if ! command -v "${PKG_CONFIG:-pkg-config}" >/dev/null 2>&1; then
+	skip "a program is built against what is installed: there is no pkg-config"
+else
+	for kind in shared static; do
+		case $kind in
+		shared) flag= library=$(ls "$root$libdir"/libbrink.so "$root$libdir"/libbrink.dylib 2>/dev/null) ;;
+		static) flag=--static library=$(ls "$root$libdir"/libbrink.a 2>/dev/null) ;;
+		esac
+		if [ -z "$library" ]; then
+			skip "a program with the $kind library: it was not built"
+			continue
+		fi
+		# shellcheck disable=SC2086
+		flags=$("$PKG_CONFIG" $flag --cflags --libs libbrink) || flags=-there-is-no-libbrink.pc
+		[ $kind = shared ] || flags=$(echo "$flags" | sed "s,-lbrink,$library,")
+		# shellcheck disable=SC2086
+		attempt "a program compiles and links with the $kind library" \
+			$CC ${CFLAGS-} -o "$scratch/client-$kind" "$srcdir/test/install/client.c" $flags
+		attempt "it runs" "$scratch/client-$kind"
+	done
+fi
+
+if [ -x "$root$bindir/brink-conformance" ]; then
+	attempt "brink-conformance is installed and passes the edge scenarios" \
+		"$root$bindir/brink-conformance" --match='edge/*'
+	tail -n 1 "$scratch/output"
+else
+	skip "brink-conformance: it was not built"
+fi
+finish

@@ -1,0 +1,575 @@
+/* A client's connections: one for all, a pool, one for each use; with many threads. */
+#include "client_stage.h"
+#include "groups.h"
+#include "scarce.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct scene {
+	struct client_stage stage; /* its server and loop; it has no socket of its own */
+	struct brink_client_options options;
+	brink_client *client;
+};
+
+static void open_scene(struct scene *scene, enum kind kind, enum brink_client_kind what)
+{
+	memset(scene, 0, sizeof *scene);
+	open_client_stage(&scene->stage, kind);
+	start_server(&scene->stage.server, 128);
+	scene->options.address = &scene->stage.server.address;
+	scene->options.loop = scene->stage.loop;
+	scene->options.kind = what;
+	scene->options.socket = scene->stage.options;
+	scene->options.socket.address = NULL;
+	/* Ours are many: what is checked of one does not hold. */
+	scene->options.socket.on_open = NULL;
+}
+
+static void create(struct scene *scene)
+{
+	CHECK_OK(brink_client_create(&scene->client, &scene->options));
+}
+
+static uint64_t made(struct scene *scene)
+{
+	struct brink_client_info info;
+
+	brink_client_get_info(scene->client, &info);
+	return info.connections;
+}
+
+static void close_scene(struct scene *scene)
+{
+	uint64_t connections = made(scene);
+	int fd;
+
+	brink_client_destroy(scene->client);
+	/* They wait for the peer's end. */
+	while ((fd = accept(scene->stage.server.listener, NULL, NULL)) >= 0)
+		close_fd(&fd);
+	RUN_UNTIL(scene->stage.loop, scene->stage.seen.closes == connections);
+	brink_loop_destroy(scene->stage.loop);
+	close_server(&scene->stage.server);
+}
+
+static brink_socket *take(struct scene *scene)
+{
+	brink_socket *socket = NULL;
+
+	CHECK_OK(brink_client_take(scene->client, &socket));
+	CHECK(socket != NULL);
+	return socket;
+}
+
+static void write_on(brink_socket *socket, const char *text)
+{
+	CHECK_OK(brink_socket_write_bytes(socket, text, strlen(text)));
+}
+
+/* ---- one for all ---- */
+
+static void single_is_shared(enum kind kind)
+{
+	struct scene scene;
+	brink_socket *one, *other;
+	int peer;
+
+	open_scene(&scene, kind, BRINK_CLIENT_SINGLE);
+	create(&scene);
+	one = take(&scene);
+	other = take(&scene);
+	CHECK(one == other);
+	write_on(one, "on");
+	write_on(other, "e");
+	peer = accept_plain(scene.stage.server.listener);
+	read_text(scene.stage.loop, peer, "one");
+	brink_client_give(scene.client, one);
+	brink_client_give(scene.client, other);
+	other = take(&scene);
+	CHECK(one == other);
+	brink_client_give(scene.client, other);
+	CHECK_EQ(made(&scene), 1);
+	close_fd(&peer);
+	close_scene(&scene);
+}
+
+/* Also one that is only ending is not given to anybody any more. */
+static void single_is_replaced(enum kind kind)
+{
+	struct scene scene;
+	brink_socket *socket;
+	brink_socket_id first, second;
+	int peer;
+
+	open_scene(&scene, kind, BRINK_CLIENT_SINGLE);
+	create(&scene);
+	socket = take(&scene);
+	first = brink_socket_get_id(socket);
+	CHECK_OK(brink_socket_fail(first, -EPROTO, NULL));
+	brink_client_give(scene.client, socket);
+	socket = take(&scene);
+	second = brink_socket_get_id(socket);
+	CHECK(first != second);
+	write_on(socket, "new");
+	peer = accept_plain(scene.stage.server.listener);
+	close_fd(&peer); /* the first's */
+	peer = accept_plain(scene.stage.server.listener);
+	read_text(scene.stage.loop, peer, "new");
+	CHECK_OK(brink_socket_shutdown(socket));
+	brink_client_give(scene.client, socket);
+	socket = take(&scene);
+	CHECK(second != brink_socket_get_id(socket));
+	brink_client_give(scene.client, socket);
+	CHECK_EQ(made(&scene), 3);
+	close_fd(&peer);
+	brink_socket_fail(second, 0, NULL);
+	close_scene(&scene);
+}
+
+static void single_revives(enum kind kind)
+{
+	struct scene scene;
+	brink_socket *socket;
+	brink_socket_id id;
+	int peer;
+
+	open_scene(&scene, kind, BRINK_CLIENT_SINGLE);
+	scene.options.socket.probe_interval = BRINK_MS(10);
+	create(&scene);
+	socket = take(&scene);
+	id = brink_socket_get_id(socket);
+	peer = accept_plain(scene.stage.server.listener);
+	brink_client_give(scene.client, socket);
+	close_fd(&peer);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 1);
+	CHECK_ERROR(brink_client_take(scene.client, &socket), -ENOTCONN);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.revives == 1);
+	socket = take(&scene);
+	CHECK(id == brink_socket_get_id(socket));
+	CHECK_EQ(made(&scene), 1);
+	brink_client_give(scene.client, socket);
+	brink_client_destroy(scene.client);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 2);
+	CHECK_EQ(brink_loop_run(scene.stage.loop), 0);
+	brink_loop_destroy(scene.stage.loop);
+	close_server(&scene.stage.server);
+}
+
+/* ---- a pool ---- */
+
+static void pool_takes_and_gives(enum kind kind)
+{
+	struct scene scene;
+	struct brink_client_info info;
+	brink_socket *one, *two, *three;
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.max_connections = 2;
+	create(&scene);
+	one = take(&scene);
+	two = take(&scene);
+	CHECK(one != two);
+	CHECK_ERROR(brink_client_take(scene.client, &three), -EAGAIN);
+	brink_client_give(scene.client, one);
+	three = take(&scene);
+	CHECK(three == one);
+	brink_client_give(scene.client, two);
+	brink_client_give(scene.client, three);
+	brink_client_get_info(scene.client, &info);
+	CHECK_EQ(info.taken, 0);
+	CHECK_EQ(info.idle, 2);
+	CHECK_EQ(info.connections, 2);
+	/* The latest first: the others may end of idleness. */
+	one = take(&scene);
+	CHECK(one == three);
+	brink_client_give(scene.client, one);
+	close_scene(&scene);
+}
+
+static void pool_has_no_broken_one(enum kind kind)
+{
+	struct scene scene;
+	brink_socket *sockets[3];
+	int peers[3];
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.max_connections = 3;
+	create(&scene);
+	for (int i = 0; i < 3; i++) {
+		sockets[i] = take(&scene);
+		peers[i] = accept_plain(scene.stage.server.listener);
+	}
+	/* One fails while taken, one while idle, one is left. */
+	CHECK_OK(brink_socket_fail(brink_socket_get_id(sockets[0]), -EPROTO, NULL));
+	for (int i = 0; i < 3; i++)
+		brink_client_give(scene.client, sockets[i]);
+	close_fd(&peers[0]);
+	close_fd(&peers[2]);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 2);
+	sockets[1] = take(&scene);
+	write_on(sockets[1], "well");
+	read_text(scene.stage.loop, peers[1], "well");
+	CHECK_EQ(made(&scene), 3);
+	sockets[0] = take(&scene);
+	sockets[2] = take(&scene);
+	CHECK_EQ(made(&scene), 5);
+	for (int i = 0; i < 3; i++)
+		brink_client_give(scene.client, sockets[i]);
+	close_fd(&peers[1]);
+	close_scene(&scene);
+}
+
+static void pool_closes_idle(enum kind kind)
+{
+	struct scene scene;
+	brink_socket *taken, *idle;
+	int peers[2];
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.idle_timeout = BRINK_MS(40);
+	create(&scene);
+	taken = take(&scene);
+	peers[0] = accept_plain(scene.stage.server.listener);
+	idle = take(&scene);
+	peers[1] = accept_plain(scene.stage.server.listener);
+	brink_client_give(scene.client, idle);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 1);
+	CHECK_EQ(scene.stage.seen.error, 0);
+	expect_end(peers[1]);
+	/* One that is taken may be silent for as long as it likes. */
+	turn_for(scene.stage.loop, BRINK_MS(120));
+	CHECK_EQ(scene.stage.seen.closes, 1);
+	write_on(taken, "here");
+	read_text(scene.stage.loop, peers[0], "here");
+	brink_client_give(scene.client, taken);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 2);
+	close_fd(&peers[0]);
+	close_fd(&peers[1]);
+	close_scene(&scene);
+}
+
+struct waiter {
+	struct brink_client_wait wait;
+	brink_socket *socket;
+	int calls, error, order;
+};
+
+static int calls;
+
+static void on_wait(struct brink_client_wait *wait, brink_socket *socket, int error)
+{
+	struct waiter *waiter = brink_container_of(wait, struct waiter, wait);
+
+	waiter->calls++;
+	waiter->socket = socket;
+	waiter->error = error;
+	waiter->order = ++calls;
+}
+
+static void pool_waiters_in_turn(enum kind kind)
+{
+	struct waiter waiters[4] = {{.calls = 0}};
+	struct scene scene;
+	brink_socket *one, *none;
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.max_connections = 1;
+	create(&scene);
+	one = take(&scene);
+	for (int i = 0; i < 4; i++) {
+		waiters[i].wait.call = on_wait;
+		CHECK_EQ(brink_client_take_later(scene.client, &none, &waiters[i].wait), 1);
+	}
+	CHECK_OK(brink_client_cancel(scene.client, &waiters[1].wait));
+	CHECK_ERROR(brink_client_cancel(scene.client, &waiters[1].wait), -ENOENT);
+	CHECK_EQ(calls, 0);
+	brink_client_give(scene.client, one);
+	CHECK_EQ(calls, 1);
+	CHECK(waiters[0].socket == one);
+	CHECK_ERROR(brink_client_cancel(scene.client, &waiters[0].wait), -ENOENT);
+	/* A broken one is replaced for the next. */
+	CHECK_OK(brink_socket_fail(brink_socket_get_id(one), -EPROTO, NULL));
+	brink_client_give(scene.client, one);
+	CHECK_EQ(waiters[2].order, 2);
+	CHECK_EQ(waiters[2].error, 0);
+	CHECK(waiters[2].socket != NULL);
+	CHECK_EQ(made(&scene), 2);
+	brink_client_give(scene.client, waiters[2].socket);
+	CHECK_EQ(waiters[3].order, 3);
+	brink_client_give(scene.client, waiters[3].socket);
+	CHECK_EQ(waiters[1].calls, 0);
+	close_scene(&scene);
+}
+
+static void pool_waiters_cancelled(enum kind kind)
+{
+	struct waiter waiter = {.wait = {.call = on_wait}};
+	struct scene scene;
+	brink_socket *one, *none;
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.max_connections = 1;
+	create(&scene);
+	one = take(&scene);
+	CHECK_EQ(brink_client_take_later(scene.client, &none, &waiter.wait), 1);
+	brink_client_destroy(scene.client);
+	CHECK_EQ(waiter.calls, 1);
+	CHECK_ERROR(waiter.error, -ECANCELED);
+	/* What was not given back is a socket still. */
+	CHECK_OK(brink_socket_fail(brink_socket_get_id(one), 0, NULL));
+	brink_socket_release(one);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 1);
+	brink_loop_destroy(scene.stage.loop);
+	close_server(&scene.stage.server);
+}
+
+/* ---- one for each use ---- */
+
+static void short_ones(enum kind kind)
+{
+	struct scene scene;
+
+	open_scene(&scene, kind, BRINK_CLIENT_SHORT);
+	create(&scene);
+	for (unsigned i = 1; i <= 5; i++) {
+		brink_socket *socket = take(&scene);
+		int peer;
+
+		write_on(socket, "once");
+		brink_client_give(scene.client, socket);
+		peer = accept_plain(scene.stage.server.listener);
+		read_text(scene.stage.loop, peer, "once");
+		RUN_UNTIL(scene.stage.loop, ready_now(peer, BRINK_READ));
+		expect_end(peer);
+		close_fd(&peer);
+		RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == i);
+		CHECK_EQ(scene.stage.seen.error, 0);
+		CHECK_EQ(made(&scene), i);
+	}
+	close_scene(&scene);
+}
+
+/* ---- many threads ---- */
+
+#define USERS 4
+
+static struct {
+	brink_client *client;
+	brink_group *group;
+	atomic_uint closes, given, running;
+	unsigned rounds;
+	int listener;
+	bool breaks;
+} many;
+
+static void count_close(brink_socket *socket, int error, const char *text, void *arg)
+{
+	(void)socket;
+	(void)error;
+	(void)text;
+	(void)arg;
+	atomic_fetch_add(&many.closes, 1);
+}
+
+static void *use(void *arg)
+{
+	unsigned number = (unsigned)(uintptr_t)arg;
+
+	for (unsigned i = 0; i < many.rounds; i++) {
+		brink_socket *socket;
+		int result = brink_client_take(many.client, &socket);
+
+		if (result == -EAGAIN) {
+			sched_yield();
+			continue;
+		}
+		CHECK_OK(result);
+		/* Refused where another has just broken it. */
+		(void)brink_socket_write_bytes(socket, "use", 3);
+		if (many.breaks && (i + number) % 7 == 0)
+			brink_socket_fail(brink_socket_get_id(socket), -EPROTO, NULL);
+		brink_client_give(many.client, socket);
+		atomic_fetch_add(&many.given, 1);
+	}
+	atomic_fetch_sub(&many.running, 1);
+	return NULL;
+}
+
+static void accept_meanwhile(void)
+{
+	int fds[64], fd;
+	unsigned count = 0, i;
+
+	while (atomic_load(&many.running) > 0) {
+		fd = accept(many.listener, NULL, NULL);
+		if (fd < 0) {
+			sleep_ms(1);
+			continue;
+		}
+		if (count >= 64)
+			close_fd(&fds[count % 64]);
+		fds[count++ % 64] = fd;
+	}
+	for (i = 0; i < count && i < 64; i++)
+		close_fd(&fds[i]);
+	while ((fd = accept(many.listener, NULL, NULL)) >= 0)
+		close_fd(&fd);
+}
+
+static void used_by_many(enum kind kind, enum brink_client_kind what, unsigned at_most)
+{
+	struct brink_client_options options = {.kind = what, .max_connections = 3};
+	struct brink_client_info info;
+	struct server server;
+	pthread_t threads[USERS];
+	uint64_t end = hang_deadline();
+
+	open_server(&server, kind);
+	start_server(&server, 128);
+	many.listener = server.listener;
+	many.rounds = is_slow() ? 50 : 400;
+	many.running = USERS;
+	CHECK_OK(brink_group_create(&many.group, &(struct brink_group_options){
+		.loops = 2, .loop = {.backend = backend_name()}}));
+	options.address = &server.address;
+	options.group = many.group;
+	options.socket.on_close = count_close;
+	options.socket.linger_timeout = BRINK_MS(100);
+	CHECK_OK(brink_client_create(&many.client, &options));
+	for (unsigned i = 0; i < USERS; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, use, (void *)(uintptr_t)i), 0);
+	accept_meanwhile();
+	for (unsigned i = 0; i < USERS; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	brink_client_get_info(many.client, &info);
+	CHECK_EQ(info.taken, 0);
+	CHECK(many.given > 0);
+	if (at_most != 0)
+		CHECK(info.connections <= at_most);
+	brink_client_destroy(many.client);
+	while (atomic_load(&many.closes) < info.connections && monotonic_now() < end) {
+		int fd = accept(server.listener, NULL, NULL);
+
+		if (fd >= 0)
+			close_fd(&fd);
+		else
+			sleep_ms(1);
+	}
+	CHECK_EQ(many.closes, info.connections);
+	CHECK_OK(brink_group_destroy(many.group));
+	close_server(&server);
+}
+
+static void single_by_many(enum kind kind)
+{
+	used_by_many(kind, BRINK_CLIENT_SINGLE, 1);
+}
+
+static void single_broken_by_many(enum kind kind)
+{
+	many.breaks = true;
+	used_by_many(kind, BRINK_CLIENT_SINGLE, 0);
+}
+
+static void pool_by_many(enum kind kind)
+{
+	used_by_many(kind, BRINK_CLIENT_POOLED, 3);
+}
+
+static void pool_broken_by_many(enum kind kind)
+{
+	many.breaks = true;
+	used_by_many(kind, BRINK_CLIENT_POOLED, 0);
+}
+
+/* ---- what is refused ---- */
+
+static void bad_options(enum kind kind)
+{
+	struct scene scene;
+
+	(void)kind;
+	open_scene(&scene, KIND_TCP, BRINK_CLIENT_POOLED);
+	scene.options.socket.probe_interval = 1;
+	CHECK_ERROR(brink_client_create(&scene.client, &scene.options), -EINVAL);
+	scene.options.socket.probe_interval = 0;
+	scene.options.socket.fd = 1;
+	CHECK_ERROR(brink_client_create(&scene.client, &scene.options), -EINVAL);
+	scene.options.socket.fd = 0;
+	scene.options.loop = NULL;
+	CHECK_ERROR(brink_client_create(&scene.client, &scene.options), -EINVAL);
+	scene.options.loop = scene.stage.loop;
+	scene.options.kind = (enum brink_client_kind)3;
+	CHECK_ERROR(brink_client_create(&scene.client, &scene.options), -EINVAL);
+	scene.options.kind = BRINK_CLIENT_SINGLE;
+	scene.options.reserved[3] = &scene;
+	CHECK_ERROR(brink_client_create(&scene.client, &scene.options), -EINVAL);
+	scene.options.reserved[3] = NULL;
+	scene.options.socket.reserved[0] = &scene;
+	CHECK_ERROR(brink_client_create(&scene.client, &scene.options), -EINVAL);
+	scene.options.socket.reserved[0] = NULL;
+	scene.options.address = NULL;
+	CHECK_ERROR(brink_client_create(&scene.client, &scene.options), -EINVAL);
+	brink_client_destroy(NULL);
+	brink_loop_destroy(scene.stage.loop);
+	close_server(&scene.stage.server);
+}
+
+/* Places in a pool are not lost where a connection could not be made. */
+static void without_memory(enum kind kind)
+{
+	struct scene scene;
+	unsigned k = 0;
+	bool failed;
+
+	scarce_memory();
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.max_connections = 1;
+	do {
+		brink_socket *socket;
+		int result;
+
+		scene.client = NULL;
+		fail_allocation(++k);
+		result = brink_client_create(&scene.client, &scene.options);
+		if (result == 0)
+			result = brink_client_take(scene.client, &socket);
+		failed = allocation_failed();
+		CHECK(result == 0 || (result == -ENOMEM && failed));
+		/* Its place is not lost. */
+		if (result < 0 && scene.client != NULL)
+			result = brink_client_take(scene.client, &socket);
+		if (result == 0)
+			brink_client_give(scene.client, socket);
+		CHECK(result == 0 || scene.client == NULL);
+		brink_client_destroy(scene.client);
+		turn(scene.stage.loop);
+	} while (failed);
+	CHECK(k > 2);
+	brink_loop_destroy(scene.stage.loop);
+	close_server(&scene.stage.server);
+}
+
+static const struct scenario scenarios[] = {
+	SCENARIO("client/single-is-shared", single_is_shared, KINDS_STREAM),
+	SCENARIO("client/single-is-replaced", single_is_replaced, KINDS_STREAM),
+	SCENARIO("client/single-revives", single_revives, KINDS_STREAM),
+	SCENARIO("client/pool-takes-and-gives", pool_takes_and_gives, KINDS_STREAM),
+	SCENARIO("client/pool-has-no-broken-one", pool_has_no_broken_one, KINDS_STREAM),
+	SCENARIO("client/pool-closes-idle", pool_closes_idle, KINDS_STREAM),
+	SCENARIO("client/pool-waiters-in-turn", pool_waiters_in_turn, KINDS_STREAM),
+	SCENARIO("client/pool-waiters-cancelled", pool_waiters_cancelled, KINDS_STREAM),
+	SCENARIO("client/short-ones", short_ones, KINDS_STREAM),
+	SCENARIO("client/single-by-many", single_by_many, KINDS_STREAM, .flags = TRACE_FREE),
+	SCENARIO("client/single-broken-by-many", single_broken_by_many, KINDS_STREAM, .flags = TRACE_FREE),
+	SCENARIO("client/pool-by-many", pool_by_many, KINDS_STREAM, .flags = TRACE_FREE),
+	SCENARIO("client/pool-broken-by-many", pool_broken_by_many, KINDS_STREAM, .flags = TRACE_FREE),
+	SCENARIO("client/bad-options", bad_options, KIND_NONE),
+	SCENARIO("client/without-memory", without_memory, KINDS_STREAM),
+	NO_MORE_SCENARIOS,
+};
+const struct group client_group = {"client", scenarios};

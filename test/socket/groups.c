@@ -1,0 +1,20 @@
+#include "harness.h"
+
+#include "groups.h"
+
+const struct group *const groups[] = {
+	&group_start_group, &group_pin_group, &group_place_group, &group_end_group,
+	&executor_tasks_group, &executor_room_group,
+	&socket_id_group, &socket_write_group, &socket_threads_group, &socket_water_group,
+	&socket_close_group, &socket_read_group, &socket_executor_group, &socket_fail_group,
+	&socket_loop_group, &socket_options_group, &socket_memory_group,
+	&address_group, &listener_accept_group, &listener_limit_group, &listener_shortage_group,
+	&listener_drain_group, &listener_unix_group, &listener_options_group,
+	&messenger_place_group, &messenger_executor_group, &messenger_end_group,
+	&server_serve_group, &server_stop_group, &server_peers_group, &server_options_group,
+	&connect_outcome_group, &connect_race_group, &timeout_open_group, &revive_group, &client_group,
+	&transport_group,
+	&stress_write_group, &stress_ids_group, &stress_connect_group, &stress_end_group, &stress_server_group,
+	&review_end_group, &review_transport_group,
+};
+const size_t group_count = sizeof groups / sizeof groups[0];

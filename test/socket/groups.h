@@ -1,0 +1,52 @@
+/* The groups of scenarios of this program, in the order in which they run. */
+#ifndef SOCKET_GROUPS_H
+#define SOCKET_GROUPS_H
+
+#include "conformance.h"
+
+extern const struct group group_start_group;    /* group_start.c */
+extern const struct group group_pin_group;      /* group_pin.c */
+extern const struct group group_place_group;    /* group_place.c */
+extern const struct group group_end_group;      /* group_end.c */
+extern const struct group executor_tasks_group; /* executor_tasks.c */
+extern const struct group executor_room_group;  /* executor_room.c: waiting for room */
+extern const struct group socket_id_group; /* socket_id.c: ids */
+extern const struct group socket_write_group; /* socket_write.c: writes from the loop's thread */
+extern const struct group socket_threads_group; /* socket_threads.c: many write to one */
+extern const struct group socket_water_group; /* socket_water.c: limit and marks */
+extern const struct group socket_close_group; /* socket_close.c: ends */
+extern const struct group socket_read_group; /* socket_read.c: reading, pause */
+extern const struct group socket_executor_group; /* socket_executor.c: on an executor's threads */
+extern const struct group socket_fail_group; /* socket_fail.c: failing at any moment */
+extern const struct group socket_loop_group; /* socket_loop.c: loops that end, fork */
+extern const struct group socket_options_group; /* socket_options.c: what the create says */
+extern const struct group socket_memory_group; /* socket_memory.c: too little of it */
+extern const struct group address_group; /* address_text.c */
+extern const struct group listener_accept_group; /* listener_accept.c */
+extern const struct group listener_limit_group; /* listener_limit.c */
+extern const struct group listener_shortage_group; /* listener_shortage.c */
+extern const struct group listener_drain_group; /* listener_drain.c */
+extern const struct group listener_unix_group; /* listener_unix.c */
+extern const struct group listener_options_group; /* listener_options.c */
+extern const struct group client_group; /* client_kinds.c */
+extern const struct group connect_outcome_group; /* connect_outcome.c */
+extern const struct group messenger_place_group; /* messenger_place.c: in order, one at a time */
+extern const struct group messenger_executor_group; /* messenger_executor.c */
+extern const struct group messenger_end_group; /* messenger_end.c */
+extern const struct group server_peers_group; /* server_peers.c: clients that misbehave */
+extern const struct group server_options_group; /* server_options.c */
+extern const struct group server_serve_group; /* server_serve.c */
+extern const struct group server_stop_group; /* server_stop.c */
+extern const struct group connect_race_group; /* connect_race.c */
+extern const struct group revive_group; /* revive_same_id.c */
+extern const struct group timeout_open_group; /* timeout_open.c */
+extern const struct group transport_group; /* transport_kinds.c */
+extern const struct group stress_connect_group; /* stress_connect.c */
+extern const struct group stress_end_group; /* stress_end.c */
+extern const struct group stress_ids_group; /* stress_ids.c */
+extern const struct group stress_server_group; /* stress_server.c */
+extern const struct group stress_write_group; /* stress_write.c */
+extern const struct group review_end_group; /* review_end.c */
+extern const struct group review_transport_group; /* review_transport.c */
+
+#endif

@@ -1,0 +1,86 @@
+# The scenarios of what is above the loop, in the harness of brink-conformance: on every
+# backend, and on the imitation of kqueue(2). Not installed.
+
+socket_conformance_files = $(harness_files) \
+	%reldir%/address_text.c \
+	%reldir%/client_kinds.c \
+	%reldir%/client_stage.c \
+	%reldir%/client_stage.h \
+	%reldir%/connect_outcome.c \
+	%reldir%/connect_race.c \
+	%reldir%/executor_room.c \
+	%reldir%/executor_tasks.c \
+	%reldir%/group_end.c \
+	%reldir%/group_pin.c \
+	%reldir%/group_place.c \
+	%reldir%/group_start.c \
+	%reldir%/groups.c \
+	%reldir%/groups.h \
+	%reldir%/listener_accept.c \
+	%reldir%/listener_drain.c \
+	%reldir%/listener_limit.c \
+	%reldir%/listener_options.c \
+	%reldir%/listener_shortage.c \
+	%reldir%/listener_stage.c \
+	%reldir%/listener_stage.h \
+	%reldir%/listener_unix.c \
+	%reldir%/messenger_end.c \
+	%reldir%/messenger_executor.c \
+	%reldir%/messenger_place.c \
+	%reldir%/messenger_stage.c \
+	%reldir%/messenger_stage.h \
+	%reldir%/review_end.c \
+	%reldir%/review_transport.c \
+	%reldir%/revive_same_id.c \
+	%reldir%/socket_close.c \
+	%reldir%/socket_executor.c \
+	%reldir%/socket_fail.c \
+	%reldir%/socket_id.c \
+	%reldir%/socket_loop.c \
+	%reldir%/socket_memory.c \
+	%reldir%/socket_options.c \
+	%reldir%/socket_read.c \
+	%reldir%/socket_stage.c \
+	%reldir%/socket_stage.h \
+	%reldir%/socket_threads.c \
+	%reldir%/socket_water.c \
+	%reldir%/socket_write.c \
+	%reldir%/scarce.c \
+	%reldir%/scarce.h \
+	%reldir%/server_options.c \
+	%reldir%/server_peers.c \
+	%reldir%/server_serve.c \
+	%reldir%/server_stage.c \
+	%reldir%/server_stage.h \
+	%reldir%/server_stop.c \
+	%reldir%/timeout_open.c \
+	%reldir%/transport_kinds.c \
+	examples/shared_memory.c \
+	%reldir%/stress_connect.c \
+	%reldir%/stress_end.c \
+	%reldir%/stress_ids.c \
+	%reldir%/stress_kit.c \
+	%reldir%/stress_kit.h \
+	%reldir%/stress_server.c \
+	%reldir%/stress_write.c
+if CUNIT
+socket_conformance_files += test/conformance/driver_cunit.c
+else
+socket_conformance_files += test/conformance/driver_plain.c
+endif
+
+check_PROGRAMS += socket-conformance
+socket_conformance_SOURCES = $(socket_conformance_files)
+socket_conformance_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/test/conformance $(CUNIT_CFLAGS)
+socket_conformance_LDADD = libbrink.la $(conformance_libraries)
+
+TESTS += socket-conformance$(EXEEXT)
+
+if STAND_IN
+check_PROGRAMS += socket-conformance-kqueue
+socket_conformance_kqueue_SOURCES = $(socket_conformance_files)
+socket_conformance_kqueue_CPPFLAGS = $(socket_conformance_CPPFLAGS)
+socket_conformance_kqueue_LDADD = libbrink-kqueue.la $(conformance_libraries)
+
+TESTS += socket-conformance-kqueue$(EXEEXT)
+endif

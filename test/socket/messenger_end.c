@@ -1,0 +1,172 @@
+/* The end of the stream: offered to the protocol, and held back until what came before it is
+ * processed. */
+#include "groups.h"
+#include "messenger_stage.h"
+
+#include <string.h>
+
+static void on_end(brink_socket *socket, void *arg)
+{
+	struct talk *talk = arg;
+
+	CHECK(pthread_equal(pthread_self(), talk->loop_thread));
+	atomic_fetch_add(&talk->ended, 1);
+	CHECK_OK(brink_socket_write_bytes(socket, "bye\n", 4));
+	CHECK_OK(brink_socket_close(socket));
+}
+
+static void last_line(enum kind kind)
+{
+	struct talk talk;
+
+	open_talk(&talk, kind);
+	talk.act = act_echo;
+	talk.socket.on_end = on_end;
+	start_talk(&talk);
+	say(&talk, "one\ntwo");
+	shut_theirs(&talk.pair);
+	run_talk_until_closed(&talk, 0);
+	CHECK_EQ(atomic_load(&talk.processed), 2);
+	CHECK_EQ(atomic_load(&talk.ended), 1);
+	expect_text(talk.pair.theirs, "one\ntwo\nbye\n");
+	close_talk(&talk);
+}
+
+static void nothing_said(enum kind kind)
+{
+	struct talk talk;
+
+	open_talk(&talk, kind);
+	start_talk(&talk);
+	shut_theirs(&talk.pair);
+	run_talk_until_closed(&talk, 0);
+	CHECK_EQ(atomic_load(&talk.processed), 0);
+	close_talk(&talk);
+}
+
+static void cut_short(enum kind kind)
+{
+	struct talk talk;
+
+	open_talk(&talk, kind);
+	talk.protocols[0].parse = brink_parse_length;
+	start_talk(&talk);
+	write_all(talk.pair.theirs, "\353BRK\1\0", 6);
+	shut_theirs(&talk.pair);
+	run_talk_until_closed(&talk, -EPROTO);
+	close_talk(&talk);
+}
+
+/* Messages are being processed on other threads when the end comes. */
+static void waits_for_messages(enum kind kind)
+{
+	struct talk talk;
+
+	open_talk(&talk, kind);
+	add_executor(&talk, 3, 0);
+	talk.options.flags = BRINK_MESSENGER_NOT_IN_PLACE;
+	talk.act = act_block;
+	talk.socket.on_end = on_end;
+	atomic_store(&talk.gate, 1);
+	start_talk(&talk);
+	say(&talk, "one\ntwo\nthree\nfour\nfive");
+	shut_theirs(&talk.pair);
+	RUN_UNTIL(talk.loop, atomic_load(&talk.at_once) == 3);
+	for (int i = 0; i < 10; i++)
+		turn(talk.loop);
+	CHECK_EQ(atomic_load(&talk.ended), 0);
+	atomic_store(&talk.gate, 0);
+	run_talk_until_closed(&talk, 0);
+	CHECK_EQ(atomic_load(&talk.processed), 5);
+	CHECK_EQ(atomic_load(&talk.ended), 1);
+	close_talk(&talk);
+}
+
+/* More than are cut at once, into an executor that has hardly any room: the end comes last. */
+static void after_a_crowd(enum kind kind)
+{
+	char text[3000];
+	struct talk talk;
+
+	memset(text, '\n', sizeof text);
+	open_talk(&talk, kind);
+	add_executor(&talk, 2, 2);
+	start_talk(&talk);
+	write_all(talk.pair.theirs, text, sizeof text);
+	shut_theirs(&talk.pair);
+	run_talk_until_closed(&talk, 0);
+	CHECK_EQ(atomic_load(&talk.processed), sizeof text);
+	close_talk(&talk);
+}
+
+/* ---- an answer after the call ---- */
+
+static _Atomic(brink_message *) kept;
+
+static void keep(brink_message *message, void *arg)
+{
+	(void)arg;
+	CHECK(atomic_exchange(&kept, message) == NULL);
+}
+
+static void *answer(void *unused)
+{
+	brink_message *message = atomic_exchange(&kept, NULL);
+
+	(void)unused;
+	CHECK_OK(brink_socket_write_bytes(message->socket, "answer\n", 7));
+	brink_message_free(message);
+	return NULL;
+}
+
+static void answered_later(enum kind kind)
+{
+	struct talk talk;
+	pthread_t thread;
+
+	open_talk(&talk, kind);
+	talk.protocols[0].process = keep;
+	start_talk(&talk);
+	say(&talk, "question\n");
+	shut_theirs(&talk.pair);
+	RUN_UNTIL(talk.loop, atomic_load(&kept) != NULL);
+	for (int i = 0; i < 10; i++)
+		turn(talk.loop);
+	CHECK_EQ(atomic_load(&talk.closed), 0);
+	CHECK_EQ(pthread_create(&thread, NULL, answer, NULL), 0);
+	run_talk_until_closed(&talk, 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	expect_text(talk.pair.theirs, "answer\n");
+	close_talk(&talk);
+}
+
+/* The message outlives the connection, and the loop waits for it. */
+static void freed_after_the_end(enum kind kind)
+{
+	struct talk talk;
+	brink_message *message;
+
+	open_talk(&talk, kind);
+	talk.protocols[0].process = keep;
+	start_talk(&talk);
+	say(&talk, "question\n");
+	RUN_UNTIL(talk.loop, atomic_load(&kept) != NULL);
+	CHECK_OK(brink_socket_fail(talk.id, -EIO, NULL));
+	run_talk_until_closed(&talk, -EIO);
+	message = atomic_exchange(&kept, NULL);
+	CHECK_ERROR(brink_socket_write_bytes(message->socket, "x", 1), -EIO);
+	brink_message_free(message);
+	close_talk(&talk);
+}
+
+static const struct scenario scenarios[] = {
+	SCENARIO("messenger-end/last-line", last_line, KINDS_STREAM),
+	SCENARIO("messenger-end/nothing-said", nothing_said, KINDS_STREAM),
+	SCENARIO("messenger-end/cut-short", cut_short, KINDS_STREAM),
+	SCENARIO("messenger-end/waits-for-messages", waits_for_messages, KINDS_STREAM),
+	SCENARIO("messenger-end/after-a-crowd", after_a_crowd, KINDS_STREAM),
+	SCENARIO("messenger-end/answered-later", answered_later, KINDS_STREAM),
+	SCENARIO("messenger-end/freed-after-the-end", freed_after_the_end, KINDS_STREAM),
+	NO_MORE_SCENARIOS,
+};
+const struct group messenger_end_group = {"messenger-end", scenarios};

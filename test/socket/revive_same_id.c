@@ -1,0 +1,449 @@
+/* A failed client comes back under the same id when its server does; and does not when it is
+ * not to. */
+#include "client_stage.h"
+#include "groups.h"
+#include "scarce.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define INTERVAL BRINK_MS(10)
+
+static void open_reviving(struct client_stage *stage, enum kind kind)
+{
+	open_client_stage(stage, kind);
+	stage->options.probe_interval = INTERVAL;
+	stage->options.probe_interval_max = 2 * INTERVAL;
+}
+
+/* Connected to a server that runs, whose side of it is returned. */
+static int open_connected(struct client_stage *stage, enum kind kind)
+{
+	open_reviving(stage, kind);
+	start_server(&stage->server, 16);
+	create_client(stage);
+	return accept_client(stage);
+}
+
+/* The present connection, if any, ends; `probes` is what probing has left in the queue. */
+static void lose_server(struct client_stage *stage, int *peer)
+{
+	unsigned closes = stage->seen.closes;
+
+	stop_server(&stage->server);
+	close_fd(peer);
+	RUN_UNTIL(stage->loop, stage->seen.closes == closes + 1);
+	CHECK(!resolves(stage->id));
+}
+
+static void server_restarts(enum kind kind)
+{
+	struct client_stage stage;
+	struct brink_socket_info info;
+	brink_socket *socket;
+	brink_socket_id id;
+	int peer = open_connected(&stage, kind);
+
+	id = stage.id;
+	for (unsigned life = 2; life <= 5; life++) {
+		lose_server(&stage, &peer);
+		turn_for(stage.loop, 3 * INTERVAL); /* probes in vain */
+		CHECK(!resolves(id));
+		start_server(&stage.server, 16);
+		RUN_UNTIL(stage.loop, stage.seen.opens == life);
+		CHECK_EQ(stage.seen.revives, life - 1);
+		peer = accept_plain(stage.server.listener);
+		write_text(id, "again");
+		read_text(stage.loop, peer, "again");
+		write_all(peer, "and back", 8);
+		RUN_UNTIL(stage.loop, stage.seen.size == 8);
+		CHECK(strcmp(stage.seen.bytes, "and back") == 0);
+		socket = brink_socket_address(id);
+		CHECK(socket != NULL);
+		brink_socket_get_info(socket, &info);
+		CHECK_EQ(info.lives, life);
+		CHECK_EQ(info.state, BRINK_SOCKET_OPEN);
+		brink_socket_release(socket);
+	}
+	close_client_stage(&stage);
+	close_fd(&peer);
+}
+
+/* One that could not even connect at first. */
+static void server_comes_later(enum kind kind)
+{
+	struct client_stage stage;
+	int peer;
+
+	open_reviving(&stage, kind);
+	create_client(&stage);
+	RUN_UNTIL(stage.loop, stage.seen.closes == 1);
+	CHECK_EQ(stage.seen.opens, 0);
+	start_server(&stage.server, 16);
+	RUN_UNTIL(stage.loop, stage.seen.opens == 1);
+	CHECK_EQ(stage.seen.revives, 1);
+	peer = accept_plain(stage.server.listener);
+	close_client_stage(&stage);
+	close_fd(&peer);
+}
+
+/* Failed by the user, though the server is well: not before the isolation is over. */
+static void isolation(enum kind kind)
+{
+	struct client_stage stage;
+	uint64_t failed;
+	int peer;
+
+	open_reviving(&stage, kind);
+	stage.options.isolation = BRINK_MS(120);
+	start_server(&stage.server, 16);
+	create_client(&stage);
+	peer = accept_client(&stage);
+	failed = monotonic_now();
+	CHECK_OK(brink_socket_fail(stage.id, -EPROTO, "nonsense"));
+	RUN_UNTIL(stage.loop, stage.seen.opens == 2);
+	CHECK(monotonic_now() - failed >= BRINK_MS(120));
+	CHECK_EQ(stage.seen.closes, 1);
+	CHECK_ERROR(stage.seen.error, -EPROTO);
+	close_client_stage(&stage);
+	close_fd(&peer);
+}
+
+/* ---- the user's own probe ---- */
+
+static unsigned probes;
+static uint64_t probed_at[16];
+static unsigned well_after;
+
+static int on_probe(brink_socket *socket, void *arg)
+{
+	struct seen *seen = arg;
+
+	seen->disorder |= seen->open || resolves(brink_socket_get_id(socket));
+	if (probes < 16)
+		probed_at[probes] = brink_loop_now(brink_socket_loop(socket)); /* what timers go by */
+	return ++probes >= well_after ? 0 : -EHOSTDOWN;
+}
+
+static void own_probe(enum kind kind)
+{
+	struct client_stage stage;
+	int peer;
+
+	well_after = 3;
+	open_reviving(&stage, kind);
+	stage.options.probe = on_probe;
+	start_server(&stage.server, 16);
+	create_client(&stage);
+	peer = accept_client(&stage);
+	close_fd(&peer);
+	RUN_UNTIL(stage.loop, stage.seen.opens == 2);
+	CHECK_EQ(probes, 3);
+	CHECK_EQ(stage.seen.revives, 1);
+	peer = accept_plain(stage.server.listener);
+	write_text(stage.id, "hello");
+	read_text(stage.loop, peer, "hello");
+	close_client_stage(&stage);
+	close_fd(&peer);
+}
+
+/* It says well where nothing listens: a new life without a connection, and so on. */
+static void own_probe_errs(enum kind kind)
+{
+	struct client_stage stage;
+
+	well_after = 1;
+	open_reviving(&stage, kind);
+	stage.options.probe = on_probe;
+	create_client(&stage);
+	RUN_UNTIL(stage.loop, probes >= 3);
+	CHECK_EQ(stage.seen.opens, 0);
+	close_client_stage(&stage);
+}
+
+/* Each pause is longer than the one before, up to the limit. A stall of the machine makes a pause
+ * longer, and none shorter. */
+static void back_off(enum kind kind)
+{
+	struct client_stage stage;
+
+	well_after = 1000;
+	open_reviving(&stage, kind);
+	stage.options.probe = on_probe;
+	stage.options.probe_interval_max = 4 * INTERVAL;
+	create_client(&stage);
+	RUN_UNTIL(stage.loop, probes == 6);
+	for (unsigned i = 1; i < 6; i++) {
+		uint64_t least = i == 1 ? INTERVAL : i == 2 ? 2 * INTERVAL : 4 * INTERVAL;
+
+		CHECK(probed_at[i] - probed_at[i - 1] >= least);
+	}
+	close_client_stage(&stage);
+}
+
+/* ---- references ---- */
+
+/* As long as somebody has the failed one, nothing of it changes. */
+static void holders_delay(enum kind kind)
+{
+	struct client_stage stage;
+	struct brink_socket_info info;
+	brink_socket *socket, *other;
+	int peer = open_connected(&stage, kind);
+
+	socket = brink_socket_address(stage.id);
+	CHECK(socket != NULL);
+	other = brink_socket_hold(socket);
+	close_fd(&peer);
+	RUN_UNTIL(stage.loop, stage.seen.closes == 1);
+	turn_for(stage.loop, 10 * INTERVAL);
+	brink_socket_release(other);
+	turn_for(stage.loop, 5 * INTERVAL);
+	CHECK_EQ(stage.seen.revives, 0);
+	brink_socket_get_info(socket, &info);
+	CHECK_EQ(info.state, BRINK_SOCKET_FAILED);
+	CHECK(brink_socket_write_bytes(socket, "x", 1) < 0);
+	brink_socket_release(socket);
+	RUN_UNTIL(stage.loop, stage.seen.opens == 2);
+	close_client_stage(&stage);
+}
+
+/* Held in the user's probe: the release brings it back. */
+static brink_socket *held;
+
+static int hold_in_probe(brink_socket *socket, void *arg)
+{
+	(void)arg;
+	probes++;
+	held = brink_socket_hold(socket);
+	return 0;
+}
+
+static void held_in_probe(enum kind kind)
+{
+	struct client_stage stage;
+	int peer;
+
+	open_reviving(&stage, kind);
+	stage.options.probe = hold_in_probe;
+	start_server(&stage.server, 16);
+	create_client(&stage);
+	peer = accept_client(&stage);
+	close_fd(&peer);
+	RUN_UNTIL(stage.loop, probes == 1);
+	turn_for(stage.loop, 3 * INTERVAL);
+	CHECK_EQ(stage.seen.revives, 0);
+	brink_socket_release(held);
+	RUN_UNTIL(stage.loop, stage.seen.opens == 2);
+	CHECK_EQ(probes, 1);
+	close_client_stage(&stage);
+}
+
+static atomic_bool asking;
+
+static void *ask_on(void *arg)
+{
+	brink_socket_id id = *(brink_socket_id *)arg;
+
+	while (atomic_load(&asking)) {
+		brink_socket *socket = brink_socket_address(id);
+
+		if (socket != NULL) {
+			brink_socket_write_bytes(socket, "?", 1);
+			brink_socket_release(socket);
+		}
+		brink_socket_fail(id, -EINTR, "by another thread");
+	}
+	return NULL;
+}
+
+#define ASKERS 3
+
+/* Others ask for the id, write and fail all the time, while it dies and lives. */
+static void asked_by_many(enum kind kind)
+{
+	struct client_stage stage;
+	pthread_t threads[ASKERS];
+	int fd, rounds = is_slow() ? 5 : 30;
+
+	open_reviving(&stage, kind);
+	stage.options.probe_interval = stage.options.probe_interval_max = BRINK_MS(1);
+	start_server(&stage.server, 64);
+	stage.seen.failed_by_others = true;
+	create_client(&stage);
+	atomic_store(&asking, true);
+	for (int i = 0; i < ASKERS; i++)
+		CHECK_EQ(pthread_create(&threads[i], NULL, ask_on, &stage.id), 0);
+	while (stage.seen.revives < (unsigned)rounds) {
+		turn(stage.loop);
+		while ((fd = accept(stage.server.listener, NULL, NULL)) >= 0)
+			close_fd(&fd);
+	}
+	atomic_store(&asking, false);
+	for (int i = 0; i < ASKERS; i++)
+		CHECK_EQ(pthread_join(threads[i], NULL), 0);
+	close_client_stage(&stage);
+	CHECK_EQ(stage.seen.closes, stage.seen.revives + 1);
+}
+
+/* ---- giving up ---- */
+
+static void abandoned(enum kind kind)
+{
+	struct client_stage stage;
+	int peer = open_connected(&stage, kind);
+
+	lose_server(&stage, &peer);
+	CHECK_OK(brink_socket_abandon(stage.id));
+	CHECK_ERROR(brink_socket_abandon(stage.id), -ENOENT);
+	start_server(&stage.server, 16);
+	turn_for(stage.loop, 6 * INTERVAL);
+	CHECK_EQ(stage.seen.revives, 0);
+	CHECK_EQ(stage.seen.closes, 1);
+	CHECK(!resolves(stage.id));
+	/* Nothing keeps the loop. */
+	CHECK_EQ(brink_loop_run(stage.loop), 0);
+	close_client_stage(&stage);
+}
+
+/* While it lives, while it is held, while a probe hangs. */
+static void abandoned_alive(enum kind kind)
+{
+	struct client_stage stage;
+	brink_socket *socket;
+	int peer = open_connected(&stage, kind);
+
+	socket = brink_socket_address(stage.id);
+	CHECK(socket != NULL);
+	CHECK_OK(brink_socket_abandon(stage.id));
+	RUN_UNTIL(stage.loop, stage.seen.closes == 1);
+	turn_for(stage.loop, 3 * INTERVAL);
+	brink_socket_release(socket);
+	CHECK_EQ(brink_loop_run(stage.loop), 0);
+	CHECK_EQ(stage.seen.revives, 0);
+	close_fd(&peer);
+	close_client_stage(&stage);
+}
+
+static void abandoned_in_probe(enum kind kind)
+{
+	struct client_stage stage;
+	struct crowd crowd;
+
+	open_reviving(&stage, kind);
+	create_client(&stage);
+	RUN_UNTIL(stage.loop, stage.seen.closes == 1);
+	start_server(&stage.server, 0);
+	crowd_server(&stage.server, &crowd);
+	turn_for(stage.loop, 4 * INTERVAL);
+	CHECK_EQ(stage.seen.opens, 0);
+	CHECK_OK(brink_socket_abandon(stage.id));
+	CHECK_EQ(brink_loop_run(stage.loop), 0);
+	disperse(&crowd);
+	close_client_stage(&stage);
+}
+
+/* The loop ends while one rests, one's probe hangs, and one's peer is well but it is held. */
+static void loop_ends(enum kind kind)
+{
+	struct client_stage stage;
+	struct crowd crowd;
+	brink_socket_id id;
+
+	open_reviving(&stage, kind);
+	create_client(&stage);
+	id = stage.id;
+	stage.options.isolation = BRINK_SECONDS(1000);
+	create_client(&stage);
+	RUN_UNTIL(stage.loop, stage.seen.closes == 2);
+	start_server(&stage.server, 0);
+	crowd_server(&stage.server, &crowd);
+	turn_for(stage.loop, 4 * INTERVAL);
+	brink_loop_destroy(stage.loop);
+	CHECK_EQ(stage.seen.closes, 2);
+	CHECK(!resolves(id) && !resolves(stage.id));
+	disperse(&crowd);
+	close_server(&stage.server);
+}
+
+/* ---- many timeouts ---- */
+
+static void unreachable(enum kind kind)
+{
+	struct client_stage stage;
+	struct crowd crowd;
+
+	open_reviving(&stage, kind);
+	well_after = 1;
+	stage.options.probe = on_probe; /* so that each life has a connect of its own */
+	stage.options.unreachable_after = 3;
+	stage.options.connect_timeout = BRINK_MS(30);
+	start_server(&stage.server, 0);
+	crowd_server(&stage.server, &crowd);
+	create_client(&stage);
+	for (unsigned life = 1; life <= 4; life++) {
+		RUN_UNTIL(stage.loop, stage.seen.closes == life);
+		CHECK_ERROR(stage.seen.error, life < 3 ? -ETIMEDOUT : -ENETUNREACH);
+	}
+	disperse(&crowd);
+	close_client_stage(&stage);
+}
+
+/* The allocator fails at each call in turn, through a life, its end and the next life. */
+static void without_memory(enum kind kind)
+{
+	struct client_stage stage;
+	unsigned k = 0;
+	bool failed;
+
+	scarce_memory();
+	open_reviving(&stage, kind);
+	start_server(&stage.server, 64);
+	do {
+		unsigned closes = stage.seen.closes, revives = stage.seen.revives, opens = stage.seen.opens;
+		int result, fd;
+
+		fail_allocation(++k);
+		result = brink_socket_create(&stage.id, stage.loop, &stage.options);
+		CHECK(result == 0 || result == -ENOMEM);
+		if (result == 0) {
+			RUN_UNTIL(stage.loop, stage.seen.opens > opens);
+			brink_socket_fail(stage.id, -EINTR, NULL);
+			/* Wherever memory lacked, there is a next life. */
+			RUN_UNTIL(stage.loop, stage.seen.revives > revives && stage.seen.open);
+			CHECK_OK(brink_socket_abandon(stage.id));
+			RUN_UNTIL(stage.loop, !stage.seen.open);
+			CHECK_EQ(stage.seen.closes - closes, stage.seen.revives - revives + 1);
+		}
+		failed = allocation_failed();
+		turn(stage.loop);
+		while ((fd = accept(stage.server.listener, NULL, NULL)) >= 0)
+			close_fd(&fd);
+		CHECK(result == 0 || failed);
+	} while (failed);
+	CHECK(k > 1);
+	brink_loop_destroy(stage.loop);
+	close_server(&stage.server);
+}
+
+static const struct scenario scenarios[] = {
+	SCENARIO("revive/server-restarts", server_restarts, KINDS_STREAM),
+	SCENARIO("revive/server-comes-later", server_comes_later, KINDS_STREAM),
+	SCENARIO("revive/isolation", isolation, KINDS_STREAM),
+	SCENARIO("revive/own-probe", own_probe, KINDS_STREAM),
+	SCENARIO("revive/own-probe-errs", own_probe_errs, KINDS_STREAM),
+	SCENARIO("revive/back-off", back_off, KIND_TCP),
+	SCENARIO("revive/holders-delay", holders_delay, KINDS_STREAM),
+	SCENARIO("revive/held-in-probe", held_in_probe, KINDS_STREAM),
+	SCENARIO("revive/asked-by-many", asked_by_many, KINDS_STREAM, .flags = TRACE_FREE),
+	SCENARIO("revive/abandoned", abandoned, KINDS_STREAM),
+	SCENARIO("revive/abandoned-alive", abandoned_alive, KINDS_STREAM),
+	SCENARIO("revive/abandoned-in-probe", abandoned_in_probe, KINDS_STREAM),
+	SCENARIO("revive/loop-ends", loop_ends, KINDS_STREAM),
+	SCENARIO("revive/unreachable", unreachable, KINDS_STREAM),
+	SCENARIO("revive/without-memory", without_memory, KINDS_STREAM),
+	NO_MORE_SCENARIOS,
+};
+const struct group revive_group = {"revive", scenarios};

@@ -1,0 +1,223 @@
+/* A graceful stop: nothing that had arrived is lost, and the deadline ends the rest. */
+#include "groups.h"
+#include "server_stage.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BUSY 20u
+#define LINES 50u
+
+static void nobody_there(enum kind kind)
+{
+	struct service service;
+
+	for (int shape = 0; shape < SHAPES; shape++) {
+		open_service(&service, kind, (enum shape)shape);
+		start_service(&service);
+		turn(service.loop);
+		CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(60)));
+		CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(60)));
+		/* The loop has something to wait for until then, and nothing after. */
+		CHECK_EQ(brink_loop_run(service.loop), 0);
+		CHECK_EQ(atomic_load(&service.stopped), 1);
+		CHECK_ERROR(brink_server_stop(service.server, 0), -EALREADY);
+		CHECK(try_connect(&service.address) < 0);
+		close_service(&service);
+	}
+}
+
+/* Each client has said many lines, of which none was read; each gets all of them back, and
+ * then the end. Half of the connections are not even accepted. */
+static void nothing_is_lost(enum kind kind)
+{
+	struct service service;
+	char lines[LINES * 16], got[sizeof lines];
+	int fds[BUSY];
+	size_t size = 0;
+
+	for (unsigned i = 0; i < LINES; i++)
+		size += (size_t)snprintf(lines + size, sizeof lines - size, "line %06u\n", i);
+	for (int shape = 0; shape < SHAPES; shape++) {
+		/* Where they are processed several at a time, only their number is known. */
+		bool in_order = shape != MESSAGES_ON_EXECUTOR;
+
+		open_service(&service, kind, (enum shape)shape);
+		start_service(&service);
+		connect_clients(&service, fds, BUSY / 2);
+		for (unsigned i = BUSY / 2; i < BUSY; i++)
+			fds[i] = connect_client(&service);
+		for (unsigned i = 0; i < BUSY; i++)
+			write_all(fds[i], lines, size);
+		CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(300)));
+		for (unsigned i = 0; i < BUSY; i++) {
+			read_back(&service, fds[i], got, size);
+			CHECK(!in_order || memcmp(lines, got, size) == 0);
+			expect_gone(&service, fds[i], false);
+			close_fd(&fds[i]);
+		}
+		run_until_stopped(&service);
+		CHECK_EQ(atomic_load(&service.closed), BUSY);
+		CHECK_EQ(atomic_load(&service.error), 0);
+		close_service(&service);
+	}
+}
+
+/* Messages are under way on other threads. */
+static void waits_for_messages(enum kind kind)
+{
+	static const enum shape shapes[] = {MESSAGES_ON_EXECUTOR, ON_EXECUTOR};
+	struct service service;
+	char got[5];
+	int fd;
+
+	for (size_t s = 0; s < 2; s++) {
+		open_service(&service, kind, shapes[s]);
+		if (shapes[s] == MESSAGES_ON_EXECUTOR)
+			service.options.messenger_flags = BRINK_MESSENGER_NOT_IN_PLACE;
+		atomic_store(&service.gate, 1);
+		start_service(&service);
+		connect_clients(&service, &fd, 1);
+		write_all(fd, "slow\n", 5);
+		RUN_UNTIL(service.loop, atomic_load(&service.blocked) == 1);
+		CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(300)));
+		for (int i = 0; i < 20; i++)
+			turn(service.loop);
+		CHECK_EQ(atomic_load(&service.closed), 0);
+		atomic_store(&service.gate, 0);
+		read_back(&service, fd, got, sizeof got);
+		CHECK(memcmp(got, "slow\n", 5) == 0);
+		expect_gone(&service, fd, false);
+		close_fd(&fd);
+		run_until_stopped(&service);
+		CHECK_EQ(atomic_load(&service.error), 0);
+		close_service(&service);
+	}
+}
+
+/* Peers that neither read nor end. */
+static void deadline(enum kind kind)
+{
+	struct service service;
+	int fds[4];
+
+	for (int shape = 0; shape < SHAPES; shape++) {
+		open_service(&service, kind, (enum shape)shape);
+		service.options.socket.linger_timeout = BRINK_SECONDS(600);
+		start_service(&service);
+		connect_clients(&service, fds, 4);
+		talk_with(&service, fds, 4);
+		CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(600)));
+		CHECK_OK(brink_server_stop(service.server, BRINK_MS(20))); /* forward */
+		CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(600))); /* never back */
+		run_until_stopped(&service);
+		CHECK_EQ(atomic_load(&service.closed), 4);
+		CHECK_EQ(atomic_load(&service.error), -ETIMEDOUT);
+		close_all(fds, 4);
+		close_service(&service);
+	}
+}
+
+static void at_once(enum kind kind)
+{
+	struct service service;
+	int fd;
+
+	open_service(&service, kind, GROUP);
+	start_service(&service);
+	connect_clients(&service, &fd, 1);
+	CHECK_OK(brink_server_stop(service.server, 0));
+	run_until_stopped(&service);
+	CHECK_EQ(atomic_load(&service.closed), 1);
+	close_fd(&fd);
+	close_service(&service);
+}
+
+static void destroyed_meanwhile(enum kind kind)
+{
+	struct service service;
+	int fds[4];
+
+	for (int shape = 0; shape < SHAPES; shape++) {
+		open_service(&service, kind, (enum shape)shape);
+		start_service(&service);
+		connect_clients(&service, fds, 4);
+		CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(600)));
+		for (int i = 0; i < shape; i++)
+			turn(service.loop);
+		close_service(&service);
+		CHECK_EQ(atomic_load(&service.stopped), 0);
+		CHECK_EQ(atomic_load(&service.closed), 4);
+		close_all(fds, 4);
+	}
+}
+
+static void destroy_here(brink_server *server, void *arg)
+{
+	struct service *service = arg;
+
+	(void)server;
+	destroy_service(service);
+	atomic_fetch_add(&service->stopped, 1);
+}
+
+static void destroyed_in_on_stopped(enum kind kind)
+{
+	struct service service;
+	int fd;
+
+	open_service(&service, kind, ONE_LOOP);
+	service.options.on_stopped = destroy_here;
+	start_service(&service);
+	connect_clients(&service, &fd, 1);
+	CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(600)));
+	expect_gone(&service, fd, false);
+	close_fd(&fd);
+	run_until_stopped(&service);
+	close_service(&service);
+}
+
+/* ---- by signals ---- */
+
+static void by_a_signal(enum kind kind)
+{
+	struct service service;
+	int fd;
+
+	for (int second = 0; second < 2; second++) {
+		open_service(&service, kind, GROUP);
+		service.options.stop_on_signals = 1;
+		service.options.socket.linger_timeout = BRINK_SECONDS(600);
+		service.options.stop_deadline = BRINK_SECONDS(600);
+		start_service(&service);
+		connect_clients(&service, &fd, 1);
+		CHECK_EQ(raise(SIGTERM), 0);
+		if (second) {
+			expect_gone(&service, fd, false); /* and the peer does not end its side */
+			CHECK_EQ(raise(SIGINT), 0);
+		} else {
+			SYSCALL(shutdown(fd, SHUT_WR));
+		}
+		CHECK_EQ(brink_loop_run(service.loop), 1);
+		CHECK_EQ(atomic_load(&service.stopped), 1);
+		CHECK_EQ(atomic_load(&service.error), second ? -ETIMEDOUT : 0);
+		close_fd(&fd);
+		close_service(&service);
+	}
+}
+
+static const struct scenario scenarios[] = {
+	SCENARIO("server-stop/nobody-there", nobody_there, KINDS_STREAM),
+	SCENARIO("server-stop/nothing-is-lost", nothing_is_lost, KINDS_STREAM),
+	SCENARIO("server-stop/waits-for-messages", waits_for_messages, KINDS_STREAM),
+	SCENARIO("server-stop/deadline", deadline, KINDS_STREAM),
+	SCENARIO("server-stop/at-once", at_once, KINDS_STREAM),
+	SCENARIO("server-stop/destroyed-meanwhile", destroyed_meanwhile, KINDS_STREAM),
+	SCENARIO("server-stop/destroyed-in-on-stopped", destroyed_in_on_stopped, KINDS_STREAM),
+	SCENARIO("server-stop/by-a-signal", by_a_signal, KINDS_STREAM),
+	NO_MORE_SCENARIOS,
+};
+const struct group server_stop_group = {"server-stop", scenarios};

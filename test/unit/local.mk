@@ -1,0 +1,44 @@
+# Tests that look inside: they link the convenience library, which hides nothing.
+
+EXTRA_DIST += %reldir%/check.h
+
+EXTRA_DIST += %reldir%/buffer_play.h
+check_PROGRAMS += %reldir%/buffer
+TESTS += %reldir%/buffer
+%canon_reldir%_buffer_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+
+check_PROGRAMS += %reldir%/fake %reldir%/messages %reldir%/placement %reldir%/threads %reldir%/wheel
+TESTS += %reldir%/fake %reldir%/messages %reldir%/placement %reldir%/threads %reldir%/wheel
+%canon_reldir%_fake_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+
+%canon_reldir%_messages_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+%canon_reldir%_placement_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+%canon_reldir%_threads_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+%canon_reldir%_wheel_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+
+# Replaces clock_gettime() by one that makes the system call itself.
+if LINUX
+check_PROGRAMS += %reldir%/clock
+TESTS += %reldir%/clock
+%canon_reldir%_clock_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+endif
+
+if BACKEND_IO_URING
+check_PROGRAMS += %reldir%/io_uring
+TESTS += %reldir%/io_uring
+%canon_reldir%_io_uring_CPPFLAGS = $(AM_CPPFLAGS) $(LIBURING_CFLAGS)
+%canon_reldir%_io_uring_LDADD = libbrink-core.la $(LIBURING_LIBS) $(PTHREAD_LIBS)
+endif
+
+# The files that make system calls for sockets are compiled into it, with the calls renamed to its
+# own: so the archive's are not linked.
+if LINUX
+check_PROGRAMS += %reldir%/faults
+TESTS += %reldir%/faults
+%canon_reldir%_faults_SOURCES = %reldir%/faults.c src/connect.c src/os.c src/os_listen.c \
+	src/socket.c src/socket_flush.c src/watch_io.c
+%canon_reldir%_faults_CPPFLAGS = $(AM_CPPFLAGS) -Daccept4=faulty_accept4 -Dconnect=faulty_connect \
+	-Ddup3=faulty_dup3 -Dfstat=faulty_fstat -Dpipe2=faulty_pipe2 -Dreadv=faulty_readv \
+	-Dsendmsg=faulty_sendmsg -Dshutdown=faulty_shutdown -Dsocket=faulty_socket
+%canon_reldir%_faults_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+endif

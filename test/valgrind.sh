@@ -1,0 +1,103 @@
+#!/bin/sh
+# Called by make check-valgrind: runs each of the programs under Memcheck. Each process is a
+# check: it must end without an error, a leak or a descriptor left open. NAME.log is what
+# the program says, NAME-memcheck.log what Memcheck says.
+set -u
+. "$srcdir/test/lib.sh"
+
+if [ "${VALGRIND:-no}" = no ]; then
+	echo "check-valgrind: there is no valgrind (script/setup test installs it)" >&2
+	exit 1
+fi
+rm -rf valgrind
+mkdir valgrind || exit 1
+BRINK_TEST_VALGRIND=1
+export BRINK_TEST_VALGRIND
+
+# What is wrong with the process that left this report, if anything. A process that a
+# scenario started itself may end at any point: killed, or with descriptors left open.
+complaint_about()
+{
+	awk -v program="$2" '
+		/ Parent PID: / { parent = $NF }
+		/ Open .*(file descriptor|socket) / { name = $0; sub(/^==[0-9]+== /, "", name); open = NR }
+		open == NR - 1 && !/<inherited from parent>/ && parent == program { print "left open: " name }
+		/ ERROR SUMMARY: / { ended = 1; if ($4 != 0) print $4 " errors" }
+		/ Process terminating with default action of signal (11|6|7|4|8) / { print "died by signal" }
+		END { if (!ended && parent == program) print "no summary" }
+	' "$1"
+}
+
+total=0
+
+# check NAME PROGRAM [ARGUMENT]: runs it; NAME is that of the logs.
+check()
+{
+	name=$1
+	program=$2
+	shift 2
+	echo "check-valgrind: $program $*"
+	# exec: the number of this shell becomes the program's.
+	sh -c 'echo $$ >"valgrind/$0.pid"
+		exec ./libtool --mode=execute "$@"' "$name" \
+		"$VALGRIND" --error-exitcode=99 --leak-check=full --track-fds=yes --trace-children=yes \
+		--child-silent-after-fork=no --num-callers=30 --log-file="valgrind/$name.%p.report" \
+		"./$program" "$@" >"valgrind/$name.log" 2>&1 </dev/null
+	status=$?
+	main=$(cat "valgrind/$name.pid")
+	passed=0
+	failed=0
+	{
+		for report in valgrind/"$name".*.report; do
+			complaint=$(complaint_about "$report" "$main")
+			if [ -z "$complaint" ]; then
+				passed=$((passed + 1))
+			else
+				fail "$report: $complaint"
+				sed 's/^/    /' "$report"
+			fi
+		done
+		if [ "$status" -ne 0 ] && [ "$failed" -eq 0 ]; then
+			fail "$name: exit status $status"
+		fi
+		echo "$passed passed, $failed failed, 0 skipped"
+	} >"valgrind/$name-memcheck.log"
+	tail -n 1 "valgrind/$name.log"
+	if [ "$failed" -ne 0 ]; then
+		grep -A 30 '^FAILED' "valgrind/$name-memcheck.log" | head -n 200
+	fi
+	echo "$name: $passed processes without a complaint, $failed with one"
+	total=$((total + failed))
+}
+
+# Valgrind (3.19) does not know that io_uring_enter() may block: it stops all other threads
+# of the process meanwhile, so that what these would do is waited for in vain. So on
+# io_uring these groups are run, which have no threads; for the others, and the unit test,
+# there is the address sanitizer (check-sanitize).
+check_io_uring()
+{
+	for group in end removal level helper change file timer hook errors model; do
+		check "$(basename "$1")-io_uring-$group" "$1" --backend=io_uring "--match=$group/*"
+	done
+}
+
+for program in "$@"; do
+	name=$(basename "$program")
+	case $name-$(uname) in
+	brink-conformance-Linux)
+		check "$name" "$program" --backend=epoll,poll
+		if "./$program" --list --backend=io_uring >/dev/null 2>&1; then
+			check_io_uring "$program"
+		fi
+		;;
+	# What it shows is above the loop: one backend is as good as another. On io_uring all but
+	# a few of its scenarios would have threads.
+	socket-conformance-Linux) check "$name" "$program" --backend=epoll ;;
+	socket-conformance-kqueue-Linux) echo "check-valgrind: $program: see socket-conformance" ;;
+	# The stand-in's other backend is the same code as in the other program.
+	*-conformance-kqueue-*) check "$name" "$program" --backend=kqueue ;;
+	io_uring-*) echo "check-valgrind: $program: has threads, see above" ;;
+	*) check "$name" "$program" ;;
+	esac
+done
+[ "$total" -eq 0 ]
