@@ -85,15 +85,7 @@ static void live_again(brink_socket *socket, bool connecting)
 
 	socket->torn = socket->closed = false;
 	socket->connecting = connecting;
-	atomic_fetch_add_explicit(&socket->lives, 1, memory_order_relaxed);
 	brink__loop_connection_added(socket->loop);
-	brink__slot_revive(socket);
-	/* Who has abandoned it since we looked may have seen it failed as it was, and who has
-	 * found it new and failed it, may have marked it as that before we took the mark off. */
-	if (atomic_load(&socket->abandoned))
-		brink__socket_fail(socket, -ECANCELED, "abandoned");
-	if (brink__socket_failed(socket))
-		brink__slot_mark_failed(socket);
 	if (options->on_revive != NULL)
 		options->on_revive(socket, options->arg);
 	/* It may have been failed in its on_revive, or by another thread: its end is on its way. */
@@ -102,12 +94,20 @@ static void live_again(brink_socket *socket, bool connecting)
 	brink_socket_release(socket); /* the prober's */
 }
 
+/* Abandoned at the last moment, when all but its id was alive again. */
+static void stay_dead(brink_socket *socket)
+{
+	brink__socket_clear_away(socket);
+	atomic_store(&socket->error, -ECANCELED);
+	atomic_store(&socket->state, BRINK_SOCKET_FAILED);
+}
+
 static void come_back(struct brink__probing *probing)
 {
 	brink_socket *socket = probing->socket;
 	int result = 0;
 
-	if (brink__slot_references(socket) != 1)
+	if (!brink__slot_alone(socket))
 		return; /* we are told when it is the only one */
 	/* With a probe of the user's own, the connect is the new life's. */
 	if (probing->fd < 0)
@@ -123,7 +123,11 @@ static void come_back(struct brink__probing *probing)
 	socket->fd = probing->fd;
 	probing->fd = -1;
 	probing->step = IDLE;
-	live_again(socket, probing->connecting);
+	atomic_fetch_add_explicit(&socket->lives, 1, memory_order_relaxed);
+	if (brink__slot_revive(socket))
+		live_again(socket, probing->connecting);
+	else
+		stay_dead(socket);
 }
 
 /* ---- asking ---- */
@@ -184,7 +188,7 @@ static void on_timer(brink_timer *timer)
 	struct brink__probing *probing = brink_container_of(timer, struct brink__probing, timer);
 
 	/* Then its end is on its way. */
-	if (atomic_load(&probing->socket->abandoned))
+	if (brink__slot_abandoned(probing->socket))
 		return;
 	if (probing->step == ASKING)
 		answered(probing, -ETIMEDOUT);

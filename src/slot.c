@@ -9,6 +9,8 @@
  *     1   failed: the id of the version before does not resolve (until it is revived)
  *     2   free, until the next socket is made of it
  *
+ * The highest bit of the count is a mark: it was abandoned, and is not to be revived.
+ *
  * To fail is to set the lowest bit, which only one can do. Then no new reference can be
  * had, the count must come to 0, and whoever moves the word from {failed, 0} to {free, 0}
  * gives the slot back. It takes a compare-and-swap: late askers raise and lower the count
@@ -27,7 +29,8 @@
 #define PAGE 128u
 #define PAGES 65536u
 #define VERSION_OF(word) ((uint32_t)((word) >> 32))
-#define COUNT_OF(word) ((uint32_t)(word))
+#define ABANDONED (UINT64_C(1) << 31)
+#define COUNT_OF(word) ((uint32_t)((word) & (ABANDONED - 1)))
 #define WORD(version, count) ((uint64_t)(version) << 32 | (count))
 #define ALIVE 0u
 #define FAILED 1u
@@ -114,12 +117,10 @@ void brink__slots_after_fork(void)
 
 /* ---- references ---- */
 
-/* Whoever brought the count of a failed socket to 0 tries; one succeeds. */
-static void recycle(brink_socket *socket, uint32_t version)
+/* Whoever brought the count of a failed socket to 0, leaving `word`, tries; one succeeds. */
+static void recycle(brink_socket *socket, uint64_t word)
 {
-	uint64_t word = WORD(version, 0);
-
-	if (atomic_compare_exchange_strong(&socket->word, &word, WORD(version + 1, 0)))
+	if (atomic_compare_exchange_strong(&socket->word, &word, WORD(VERSION_OF(word) + 1, 0)))
 		brink__socket_post(socket, BRINK__SOCKET_RECYCLE);
 }
 
@@ -139,7 +140,7 @@ static void give_back(brink_socket *socket)
 		}
 	} while (!atomic_compare_exchange_weak(&socket->word, &word, word - 1));
 	if (COUNT_OF(word) == 1 && STATE_OF(word) == FAILED)
-		recycle(socket, VERSION_OF(word));
+		recycle(socket, word - 1);
 }
 
 void brink_socket_release(brink_socket *socket)
@@ -152,7 +153,7 @@ void brink_socket_release(brink_socket *socket)
 	}
 	left = atomic_fetch_sub(&socket->word, 1) - 1;
 	if (brink__unlikely(COUNT_OF(left) == 0 && STATE_OF(left) == FAILED))
-		recycle(socket, VERSION_OF(left));
+		recycle(socket, left);
 }
 
 brink_socket *brink_socket_hold(brink_socket *socket)
@@ -206,11 +207,6 @@ brink_socket_id brink_socket_get_id(const brink_socket *socket)
 	return WORD(VERSION_OF(word) & ~3u, socket->index);
 }
 
-bool brink__slot_alive(brink_socket *socket)
-{
-	return STATE_OF(atomic_load(&socket->word)) == ALIVE;
-}
-
 brink_socket *brink__slot_walk(uint32_t *index)
 {
 	for (; *index / PAGE < PAGES; ++*index) {
@@ -238,25 +234,50 @@ void brink__slot_mark_failed(brink_socket *socket)
 
 /* ---- the prober's ---- */
 
-uint32_t brink__slot_references(brink_socket *socket)
+static bool is_alone(uint64_t word)
 {
-	return COUNT_OF(atomic_load(&socket->word));
+	return STATE_OF(word) == FAILED && COUNT_OF(word) == 1;
 }
 
-uint32_t brink__slot_drop(brink_socket *socket)
+bool brink__slot_alone(brink_socket *socket)
 {
-	return COUNT_OF(atomic_fetch_sub(&socket->word, 1) - 1);
+	return is_alone(atomic_load(&socket->word));
 }
 
-void brink__slot_revive(brink_socket *socket)
+bool brink__slot_drop(brink_socket *socket)
 {
-	/* One version back, and one reference more. */
-	atomic_fetch_sub(&socket->word, WORD(FAILED, 0) - 1);
+	return is_alone(atomic_fetch_sub(&socket->word, 1) - 1);
 }
 
-void brink__slot_abandon(brink_socket *socket)
+bool brink__slot_revive(brink_socket *socket)
 {
-	uint64_t word = WORD(VERSION_OF(atomic_load(&socket->word)), 1);
+	uint64_t word = atomic_load(&socket->word);
+
+	do {
+		if (word & ABANDONED)
+			return false;
+		/* One version back, and one reference more. */
+	} while (!atomic_compare_exchange_weak(&socket->word, &word, word - WORD(FAILED, 0) + 1));
+	return true;
+}
+
+enum brink__found brink__slot_abandon(brink_socket *socket)
+{
+	uint64_t word = atomic_fetch_or(&socket->word, ABANDONED);
+
+	if (word & ABANDONED)
+		return BRINK__FOUND_ABANDONED;
+	return STATE_OF(word) == ALIVE ? BRINK__FOUND_ALIVE : BRINK__FOUND_FAILED;
+}
+
+bool brink__slot_abandoned(brink_socket *socket)
+{
+	return (atomic_load(&socket->word) & ABANDONED) != 0;
+}
+
+void brink__slot_give_up(brink_socket *socket)
+{
+	uint64_t word = WORD(VERSION_OF(atomic_load(&socket->word)), 1) | ABANDONED;
 
 	/* A plain drop would make who is about for a moment the last but one. */
 	if (atomic_compare_exchange_strong(&socket->word, &word, WORD(VERSION_OF(word) - FAILED + FREE, 0)))

@@ -127,18 +127,17 @@ int brink_socket_abort(brink_socket_id id)
 int brink_socket_abandon(brink_socket_id id)
 {
 	brink_socket *socket = brink__slot_find(id);
+	enum brink__found found;
 	int result = -ENOENT;
 
 	if (socket == NULL)
 		return result;
-	if (!atomic_exchange(&socket->abandoned, true)) {
-		/* One that has failed is left to its prober, if it has one. */
-		result = brink__slot_alive(socket) ? fail(socket, -ECANCELED, "abandoned", false) : -ENOENT;
-		if (socket->revivable)
-			result = 0;
-		brink__socket_post(socket, BRINK__SOCKET_ABANDON);
-	}
-	brink_socket_release(socket);
+	found = brink__slot_abandon(socket);
+	if (found == BRINK__FOUND_ALIVE)
+		result = fail(socket, -ECANCELED, "abandoned", false);
+	if (found != BRINK__FOUND_ABANDONED && socket->revivable)
+		result = 0;
+	brink_socket_release(socket); /* by which a prober hears of it */
 	return result;
 }
 
@@ -172,7 +171,7 @@ void brink__socket_bury(brink_socket *socket)
 		return;
 	if (socket->reset)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-	if (brink__slot_references(socket) == 1) {
+	if (brink__slot_alone(socket)) {
 		socket->fd = -1;
 		close(fd);
 	} else if (brink__os_replace(fd, socket->loop->wakeup_fds[0]) < 0) {
@@ -183,8 +182,8 @@ void brink__socket_bury(brink_socket *socket)
 /* Has the prober, whose reference is the only one left, go on. */
 static void alone(brink_socket *socket)
 {
-	if (atomic_load(&socket->abandoned))
-		brink__slot_abandon(socket);
+	if (brink__slot_abandoned(socket))
+		brink__slot_give_up(socket);
 	else
 		brink__revive_alone(socket);
 }
@@ -216,7 +215,7 @@ static void close_down(brink_socket *socket)
 		                  options->arg);
 	if (!socket->revivable)
 		brink_socket_release(socket);
-	else if (brink__slot_references(socket) == 1)
+	else if (brink__slot_alone(socket))
 		alone(socket);
 }
 
@@ -275,16 +274,7 @@ static void start(brink_socket *socket)
 
 static void look_whether_alone(brink_socket *socket)
 {
-	if (brink__slot_drop(socket) == 1 && socket->closed)
-		alone(socket);
-}
-
-/* It may have come back between the look of who abandoned it and this. */
-static void give_up(brink_socket *socket)
-{
-	if (!brink__socket_failed(socket))
-		brink__socket_fail(socket, -ECANCELED, "abandoned");
-	else if (socket->closed && socket->revivable && brink__slot_references(socket) == 1)
+	if (brink__slot_drop(socket) && socket->closed)
 		alone(socket);
 }
 
@@ -308,8 +298,6 @@ void brink__socket_posted(brink_task *task)
 		end(socket);
 	if (why & BRINK__SOCKET_ALONE)
 		look_whether_alone(socket);
-	if (why & BRINK__SOCKET_ABANDON)
-		give_up(socket);
 	if (why & BRINK__SOCKET_RECYCLE)
 		recycle(socket);
 }
@@ -347,11 +335,13 @@ void brink__sockets_end(brink_loop *loop)
 	loop->ending = true;
 	atomic_store_explicit(&loop->turning, brink__os_thread(), memory_order_relaxed);
 	for (struct brink_list *node = loop->sockets.next; node != &loop->sockets; node = node->next) {
-		brink_socket *socket = brink_container_of(node, brink_socket, node);
+		brink_socket *socket = brink__slot_find(brink_socket_get_id(brink_container_of(node, brink_socket, node)));
 
-		atomic_store(&socket->abandoned, true);
+		if (socket == NULL)
+			continue; /* it is about to be recycled */
+		brink__slot_abandon(socket);
 		brink__socket_fail(socket, -ECANCELED, "its loop was destroyed");
-		brink__socket_post(socket, BRINK__SOCKET_ABANDON);
+		brink_socket_release(socket);
 	}
 	/* Others may still hold references: their release wakes us. */
 	while (!brink__list_empty(&loop->sockets))

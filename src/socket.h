@@ -62,8 +62,7 @@ enum {
 	BRINK__SOCKET_SETTLE = 16, /* our side or the peer's has ended, or it is closing */
 	BRINK__SOCKET_FAIL = 32,   /* it has failed, or what its end waits for may have come */
 	BRINK__SOCKET_ALONE = 64,  /* the prober's reference, and this one, are the only ones */
-	BRINK__SOCKET_ABANDON = 128,
-	BRINK__SOCKET_RECYCLE = 256 /* nobody refers to it any more */
+	BRINK__SOCKET_RECYCLE = 128 /* nobody refers to it any more */
 };
 
 enum { BRINK__PAUSED_BY_USER = 1, BRINK__PAUSED_BY_MESSENGER = 2 };
@@ -75,7 +74,7 @@ struct brink__probing;       /* revive.c */
 struct brink__offload;       /* socket_read.c */
 
 struct brink_socket {
-	_Atomic uint64_t word; /* slot.c: version << 32 | references */
+	_Atomic uint64_t word; /* slot.c: version << 32 | abandoned << 31 | references */
 	uint32_t index;
 	bool revivable; /* from its beginning on */
 
@@ -85,7 +84,6 @@ struct brink_socket {
 	atomic_bool crowded;  /* above high_water, and not yet down at low_water */
 	atomic_bool rose;     /* was above high_water, which the loop has not dealt with */
 	atomic_uint paused;   /* by whom: BRINK__PAUSED_BY_ */
-	atomic_bool abandoned; /* is not to be revived */
 	atomic_bool resting;   /* in a pool: its taker's, or its end's, who exchanges this for false */
 	atomic_bool parked;   /* the right to read rests here until resume */
 	_Atomic unsigned char state;
@@ -177,18 +175,22 @@ brink_socket *brink__slot_walk(uint32_t *index);
 void brink__slot_give(brink_socket *socket); /* recycled, or never published */
 /* A reference to a socket that lives or has failed; NULL when it is gone. */
 brink_socket *brink__slot_find(brink_socket_id id);
-bool brink__slot_alive(brink_socket *socket);
 void brink__slot_mark_failed(brink_socket *socket);
 /* The prober has seen that its reference is the only one: lives again, with one more. Only
  * references of a moment can have come since, for who asks for the id is told that it has
- * failed. */
-void brink__slot_revive(brink_socket *socket);
-/* Drops a reference that came with BRINK__SOCKET_ALONE: how many there are then. */
-uint32_t brink__slot_drop(brink_socket *socket);
-uint32_t brink__slot_references(brink_socket *socket);
-/* The prober, who is alone, gives up. If somebody has come meanwhile, nothing: the release
- * of that one is told by BRINK__SOCKET_ALONE. */
-void brink__slot_abandon(brink_socket *socket);
+ * failed. False: it was abandoned. */
+bool brink__slot_revive(brink_socket *socket);
+/* It has failed, and there is one reference: the prober's, or that of a life that has ended. */
+bool brink__slot_alone(brink_socket *socket);
+/* Drops a reference that came with BRINK__SOCKET_ALONE: whether that one is left. */
+bool brink__slot_drop(brink_socket *socket);
+/* From here on it is not revived any more. Any thread that has a reference; what it was before. */
+enum brink__found { BRINK__FOUND_ALIVE, BRINK__FOUND_FAILED, BRINK__FOUND_ABANDONED };
+enum brink__found brink__slot_abandon(brink_socket *socket);
+bool brink__slot_abandoned(brink_socket *socket);
+/* The prober of an abandoned one, who is alone, gives up. If somebody has come meanwhile,
+ * nothing: the release of that one is told by BRINK__SOCKET_ALONE. */
+void brink__slot_give_up(brink_socket *socket);
 void brink__slots_before_fork(void);
 void brink__slots_after_fork(void);
 

@@ -20,29 +20,34 @@
  *     the loop, which drops it. So who posts has a reference while he does, and while the task
  *     is under way nobody else can be the last. When the loop has once found the prober's
  *     reference alone with an odd version, nobody uses the object, and nobody can until the
- *     version is even: there may be transient references only, which are in nobody's way. So
- *     revive is one addition, version less one and count plus one, whatever the count is by
- *     then.
+ *     version is even: there may be transient references only, and those of who abandons, which
+ *     are in nobody's way. So the object is made anew, and then the word swapped for one with
+ *     the version less one and the count plus one, unless there is the mark of an abandoned one.
  *
- * abandon: the prober's reference goes by a swap from the odd version and 1 to the next even
- *     version and 0, which recycles the slot. If that fails somebody is there, whose release
+ * abandon: takes a reference, whether the object is alive or has failed, and sets a mark in the
+ *     word, for good. Who found it alive fails it; who found it failed knows that it is not
+ *     revived any more, and his release tells the prober. The prober of a marked object, once it is
+ *     alone, gives its reference up by a swap from the odd version and 1 to the next even version
+ *     and 0, which recycles the slot. If that fails somebody is there, whose release
  *     brings the revive task, and it is tried again. (Were it just dropped, the last reference
  *     might be one that is under way with the task, and the next transient one would take
  *     it for the prober's.)
  *
  * USERS threads do ROUNDS times: ask for the first id or the newest, use what they get,
  * perhaps fail it, release it. A creator uses the recycled slot again, once. With REVIVES
- * each of the two objects is revivable or not. With ABANDONS the prober gives up at some time.
+ * each of the two objects is revivable or not. With ABANDONS one thread abandons the first.
  *
  * Shown: who has a reference by address sees the object of that id, the same life of it, until
  * the release; a life ends by one fail; a slot is recycled once, and never while somebody
- * uses it; no id of a recycled object resolves; each task is posted once at a time and only
- * by who has a reference; at rest an object that was failed is recycled or alive again.
+ * uses it; no id of a recycled object resolves, nor one that was abandoned; each task is posted once at a time and only
+ * by who has a reference; at rest an object that was failed is recycled or alive again, or has
+ * a prober whose peer does not come back and whom nobody has told to give up.
  *
  * check: -DUSERS=2 -DROUNDS=2
  * check: -DUSERS=2 -DROUNDS=2 -DREVIVES
- * check: -DUSERS=2 -DROUNDS=3 -DREVIVES -DABANDONS
- * check: -DUSERS=3 -DROUNDS=1 -DREVIVES -DABANDONS
+ * check: -DUSERS=2 -DROUNDS=1 -DREVIVES -DABANDONS
+ * check: -DUSERS=1 -DROUNDS=3 -DREVIVES -DABANDONS
+ * check: -DUSERS=3 -DROUNDS=1 -DREVIVES
  * mutation 1: -DUSERS=2 -DROUNDS=1 | the slot is recycled by who finds 0, without a swap
  * mutation 2: -DUSERS=2 -DROUNDS=1 | recycling leaves the version as it is, one up from the last
  * mutation 3: -DUSERS=2 -DROUNDS=1 | fail looks at the version and then stores it
@@ -54,17 +59,26 @@
  * mutation 9: -DUSERS=2 -DROUNDS=2 -DREVIVES | the fail task does not look whether it is alone already
  * mutation 10: -DUSERS=2 -DROUNDS=1 -DREVIVES -DABANDONS | a prober that gives up just drops its reference
  * mutation 11: -DUSERS=2 -DROUNDS=2 -DREVIVES | who gives a transient reference back asks too early whether the object is revivable
+ * mutation 12: -DUSERS=1 -DROUNDS=2 -DREVIVES -DABANDONS | revive does not look at the mark
  */
 #define FIRST 2 /* never 0: an id that is all zero must not resolve */
 
-mtype = { FAIL, REVIVE };
+mtype = { FAIL, REVIVE, RECYCLE };
 
 /* The word. */
 byte version = FIRST;
 byte count = 1;
+#ifdef ABANDONS
+bool mark;
+#define MARKED mark
+#define CLEAR_MARK mark = false
+#else
+#define MARKED false
+#define CLEAR_MARK skip
+#endif
 
 bool prober;                   /* has the first reference of what was failed */
-chan tasks = [4] of { mtype }; /* of the loop */
+chan tasks = [5] of { mtype }; /* of the loop */
 bool in_free_list;
 #ifdef REVIVES
 bool revivable;                /* what is in the slot: from its creation on */
@@ -78,6 +92,10 @@ bool torn_down;
 byte users;                    /* have a reference by address */
 bool fail_posted;
 bool revive_posted;
+#ifdef ABANDONS
+bool abandoner;                /* has a reference */
+bool gone;                     /* the first id was abandoned, and who did it has left */
+#endif
 
 #define odd(v) ((v) % 2 == 1)
 
@@ -95,9 +113,12 @@ inline recycle()
 	d_step {
 		assert(object != 0 && users == 0 && torn_down);
 		assert(!fail_posted && !revive_posted);
-		object = 0
+#ifdef ABANDONS
+		assert(!abandoner);
+#endif
+		object = 0;
+		tasks ! RECYCLE
 	}
-	in_free_list = true
 }
 
 /* Drops a reference, and looks only whether it was the last. */
@@ -118,6 +139,7 @@ inline drop(v, n)
 #else
 		:: d_step {
 			version == v && count == 0 ->
+			CLEAR_MARK;
 #ifndef MUTATION_2
 			version = v + 1
 #endif
@@ -159,7 +181,7 @@ inline give_back(v, n)
 				if
 				:: odd(v) && n == 1 ->
 					if
-					:: d_step { version == v && count == 0 -> version = v + 1 }
+					:: d_step { version == v && count == 0 -> version = v + 1; CLEAR_MARK }
 						recycle()
 					:: version != v || count != 0
 					fi
@@ -201,6 +223,9 @@ inline address(id, got, v, n)
 		if
 		:: got ->
 			users++;
+#ifdef ABANDONS
+			assert(!(gone && id == FIRST));
+#endif
 			assert(object == id && !torn_down)
 		:: else
 		fi
@@ -278,22 +303,48 @@ proctype user()
 	od
 }
 
+#ifdef ABANDONS
+/* Once. Its reference gives it no right to the object but to the word and the posting. */
+proctype abandons()
+{
+	byte v, n;
+
+	if
+	:: d_step {
+		(version == FIRST || version == FIRST + 1) && count > 0 ->
+		count++;
+		abandoner = true
+	   }
+		d_step { v = version; mark = true };
+		if
+		:: !odd(v) -> fail(v)
+		:: odd(v)
+		fi;
+		d_step { abandoner = false; gone = true; v = 0 }
+		release(v, n)
+	:: (version != FIRST && version != FIRST + 1) || count == 0
+	fi
+}
+
 /* The prober gives up: alone or not at all. If somebody is there, he will be the last. */
 inline leave()
 {
+#ifdef MUTATION_10
+	prober = false;
+	drop(v, n)
+#else
 	if
-	:: d_step { odd(version) && count == 1 -> version++; count = 0; prober = false }
+	:: d_step { odd(version) && count == 1 -> version++; count = 0; mark = false; prober = false }
 		recycle()
 	:: !odd(version) || count != 1
 	fi
+#endif
 }
+#endif
 
 proctype loop()
 {
 	byte v, n;
-#ifdef ABANDONS
-	bool abandoned;
-#endif
 
 end_idle:
 	do
@@ -323,44 +374,42 @@ end_idle:
 #else
 		drop(v, n);
 #endif
+		goto perhaps_alone
+	:: tasks ? RECYCLE -> in_free_list = true
+	od;
+
 perhaps_alone:
-		if
+	if
 #ifdef ABANDONS
-		:: prober && abandoned -> leave()
-		:: !abandoned && prober && odd(v) && n == 1 ->
-#else
+	:: prober && mark && odd(v) && n == 1 -> leave()
+	:: prober && !mark && odd(v) && n == 1 -> skip /* its peer is never well again */
+#endif
 #ifdef MUTATION_4
-		:: prober && odd(v) ->
+	:: prober && !MARKED && odd(v) ->
 #else
-		:: prober && odd(v) && n == 1 ->
+	:: prober && !MARKED && odd(v) && n == 1 ->
 #endif
+		/* The probe, and the object is made anew. */
+		d_step {
+			assert(users == 0 && object != 0);
+			torn_down = false;
+			life++
+		}
+		if
+#ifdef MUTATION_12
+		:: d_step { true -> version--; count++; prober = false }
+#else
+		:: d_step { !MARKED -> version--; count++; prober = false }
 #endif
-			/* The probe, and the object is made anew. */
-			d_step {
-				assert(users == 0 && object != 0);
-				torn_down = false;
-				life++;
-				prober = false
-			}
-			d_step {
-				version--;
-				count++
-			}
 			release(v, n) /* the prober's; the first is the object's again */
-		:: else
-		fi;
-		d_step { v = 0; n = 0 }
 #ifdef ABANDONS
-	:: prober && !abandoned -> abandoned = true;
-#ifdef MUTATION_10
-		prober = false;
-		drop(v, n);
-		d_step { v = 0; n = 0 }
-#else
-		leave()
+		:: mark -> d_step { torn_down = true; life-- }
 #endif
-#endif
-	od
+		fi
+	:: else
+	fi;
+	d_step { v = 0; n = 0 }
+	goto end_idle
 }
 
 /* Once. */
@@ -396,9 +445,15 @@ proctype at_rest()
 {
 	timeout;
 	d_step {
-		assert(users == 0 && len(tasks) == 0 && !prober);
+		assert(users == 0 && len(tasks) == 0);
+#ifdef ABANDONS
+		assert(!prober || !mark);
+#else
+		assert(!prober);
+#endif
 		if
-		:: object != 0 -> assert(version == object && count == 1 && !torn_down)
+		:: object != 0 && prober -> assert(version == object + 1 && count == 1 && torn_down)
+		:: object != 0 && !prober -> assert(version == object && count == 1 && !torn_down)
 		:: object == 0 -> assert(!odd(version) && count == 0 && in_free_list)
 		fi
 	}
@@ -418,6 +473,9 @@ init {
 			run user()
 		}
 		run loop();
+#ifdef ABANDONS
+		run abandons();
+#endif
 		run creator();
 		run at_rest()
 	}

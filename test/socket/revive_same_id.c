@@ -5,6 +5,7 @@
 #include "scarce.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -345,6 +346,60 @@ static void abandoned_in_probe(enum kind kind)
 	close_client_stage(&stage);
 }
 
+static atomic_bool coming_back;
+
+static int on_probe_while_abandoned(brink_socket *socket, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	atomic_store(&coming_back, true);
+	return 0;
+}
+
+static void *abandon_soon(void *arg)
+{
+	brink_socket_id id = *(brink_socket_id *)arg;
+	unsigned delay = random_below(3000);
+
+	while (!atomic_load(&coming_back))
+		sched_yield();
+	while (delay-- > 0)
+		atomic_load(&coming_back);
+	CHECK_OK(brink_socket_abandon(id));
+	/* It may have come back before, but does not from now on. */
+	for (int i = 0; i < 2000; i++)
+		CHECK(!resolves(id));
+	return NULL;
+}
+
+static void abandoned_while_coming_back(enum kind kind)
+{
+	struct client_stage stage;
+	int fd, rounds = is_slow() ? 20 : 100;
+
+	open_reviving(&stage, kind);
+	stage.options.probe_interval = BRINK_MS(1);
+	stage.options.probe = on_probe_while_abandoned;
+	start_server(&stage.server, 64);
+	stage.seen.failed_by_others = true;
+	for (int i = 0; i < rounds; i++) {
+		pthread_t thread;
+
+		atomic_store(&coming_back, false);
+		create_client(&stage);
+		CHECK_EQ(pthread_create(&thread, NULL, abandon_soon, &stage.id), 0);
+		CHECK_OK(brink_socket_fail(stage.id, -EINTR, "to be probed"));
+		RUN_UNTIL(stage.loop, !brink_loop_run_once(stage.loop, 0) && atomic_load(&coming_back));
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+		/* Nothing keeps the loop. */
+		CHECK_EQ(brink_loop_run(stage.loop), 0);
+		CHECK_EQ(stage.seen.closes, stage.seen.revives + (unsigned)i + 1);
+		while ((fd = accept(stage.server.listener, NULL, NULL)) >= 0)
+			close_fd(&fd);
+	}
+	close_client_stage(&stage);
+}
+
 /* The loop ends while one rests, one's probe hangs, and one's peer is well but it is held. */
 static void loop_ends(enum kind kind)
 {
@@ -441,6 +496,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("revive/abandoned", abandoned, KINDS_STREAM),
 	SCENARIO("revive/abandoned-alive", abandoned_alive, KINDS_STREAM),
 	SCENARIO("revive/abandoned-in-probe", abandoned_in_probe, KINDS_STREAM),
+	SCENARIO("revive/abandoned-while-coming-back", abandoned_while_coming_back, KINDS_STREAM, .flags = TRACE_FREE),
 	SCENARIO("revive/loop-ends", loop_ends, KINDS_STREAM),
 	SCENARIO("revive/unreachable", unreachable, KINDS_STREAM),
 	SCENARIO("revive/without-memory", without_memory, KINDS_STREAM),
