@@ -37,24 +37,46 @@ arguments=$(./config.status --config)
 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1
 UBSAN_OPTIONS=print_stacktrace=1
 export ASAN_OPTIONS UBSAN_OPTIONS
+
+# New inputs go to the first folder; the kept ones are only read.
+fuzz()
+{
+	mkdir -p "_build/fuzz/new/$1" _build/fuzz/bad
+	rm -f "_build/fuzz/$1.passed"
+	"_build/fuzz/fuzz/$1" -max_total_time="$seconds" -timeout=60 -print_final_stats=1 \
+		-artifact_prefix="_build/fuzz/bad/$1-" "_build/fuzz/new/$1" \
+		"$top/test/fuzz/corpus/$1" >"_build/fuzz/$1.out" 2>&1 && : >"_build/fuzz/$1.passed"
+}
+
 passed=0
 failed=0
-for source in "$@"; do
-	target=$(basename "$source" .c)
-	echo "check-fuzz: $target, $seconds s"
-	kept=$top/test/fuzz/corpus/$target
-	mkdir -p "_build/fuzz/new/$target" "_build/fuzz/bad"
-	# New inputs go to the first folder; the kept ones are only read.
-	if "_build/fuzz/fuzz/$target" -max_total_time="$seconds" -timeout=60 -print_final_stats=1 \
-		-artifact_prefix="_build/fuzz/bad/$target-" "_build/fuzz/new/$target" \
-		"$kept" >"_build/fuzz/$target.out" 2>&1; then
+tell()
+{
+	if [ -f "_build/fuzz/$1.passed" ]; then
 		passed=$((passed + 1))
-		grep -E '^(Done|stat::number_of_executed_units)' "_build/fuzz/$target.out"
+		echo "ok: $1"
+		grep -E '^(Done|stat::number_of_executed_units)' "_build/fuzz/$1.out"
 	else
 		failed=$((failed + 1))
-		echo "FAILED: $target"
-		tail -n 60 "_build/fuzz/$target.out"
+		echo "FAILED: $1"
+		tail -n 60 "_build/fuzz/$1.out"
 	fi
+}
+
+# Two at a time: one of them keeps one processor busy.
+while [ $# -gt 0 ]; do
+	pair=
+	for source in "$1" ${2+"$2"}; do
+		target=$(basename "$source" .c)
+		pair="$pair $target"
+		echo "check-fuzz: $target, $seconds s"
+		fuzz "$target" &
+		shift
+	done
+	wait
+	for target in $pair; do
+		tell "$target"
+	done
 done
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]
