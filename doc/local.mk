@@ -33,6 +33,7 @@ dist_man3_MANS = \
 	%reldir%/man/brink_buffer.3 \
 	%reldir%/man/brink_child.3 \
 	%reldir%/man/brink_client.3 \
+	%reldir%/man/brink_datagram.3 \
 	%reldir%/man/brink_executor.3 \
 	%reldir%/man/brink_group.3 \
 	%reldir%/man/brink_hook.3 \
@@ -91,6 +92,20 @@ man_links = \
 	%reldir%/man/links/brink_child_init.3 \
 	%reldir%/man/links/brink_child_start.3 \
 	%reldir%/man/links/brink_child_stop.3 \
+	%reldir%/man/links/brink_datagram_create.3 \
+	%reldir%/man/links/brink_datagram_destroy.3 \
+	%reldir%/man/links/brink_datagram_send.3 \
+	%reldir%/man/links/brink_datagram_send_many.3 \
+	%reldir%/man/links/brink_datagram_reply.3 \
+	%reldir%/man/links/brink_datagram_queued.3 \
+	%reldir%/man/links/brink_datagram_pause.3 \
+	%reldir%/man/links/brink_datagram_resume.3 \
+	%reldir%/man/links/brink_datagram_join.3 \
+	%reldir%/man/links/brink_datagram_leave.3 \
+	%reldir%/man/links/brink_datagram_address.3 \
+	%reldir%/man/links/brink_datagram_fd.3 \
+	%reldir%/man/links/brink_datagram_features.3 \
+	%reldir%/man/links/brink_datagram_counters.3 \
 	%reldir%/man/links/brink_executor_create.3 \
 	%reldir%/man/links/brink_executor_destroy.3 \
 	%reldir%/man/links/brink_executor_post.3 \

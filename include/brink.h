@@ -24,6 +24,7 @@
 #include <brink/buffer.h>
 #include <brink/child.h>
 #include <brink/client.h>
+#include <brink/datagram.h>
 #include <brink/error.h>
 #include <brink/executor.h>
 #include <brink/group.h>

@@ -10,6 +10,7 @@ brinkinclude_HEADERS = \
 	%reldir%/brink/buffer.h \
 	%reldir%/brink/child.h \
 	%reldir%/brink/client.h \
+	%reldir%/brink/datagram.h \
 	%reldir%/brink/error.h \
 	%reldir%/brink/executor.h \
 	%reldir%/brink/group.h \

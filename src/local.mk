@@ -22,6 +22,12 @@ core_files = \
 	%reldir%/client.h \
 	%reldir%/client_pool.c \
 	%reldir%/connect.c \
+	%reldir%/datagram.c \
+	%reldir%/datagram.h \
+	%reldir%/datagram_open.c \
+	%reldir%/datagram_queue.c \
+	%reldir%/datagram_receive.c \
+	%reldir%/datagram_send.c \
 	%reldir%/error.c \
 	%reldir%/executor.c \
 	%reldir%/group.c \
@@ -47,7 +53,11 @@ core_files = \
 	%reldir%/messenger_deliver.c \
 	%reldir%/os.c \
 	%reldir%/os.h \
+	%reldir%/os_datagram.c \
+	%reldir%/os_datagram.h \
+	%reldir%/os_datagram_control.c \
 	%reldir%/os_listen.c \
+	%reldir%/os_multicast.c \
 	%reldir%/os_reuseport.c \
 	%reldir%/os_thread.c \
 	%reldir%/placement.c \

@@ -155,6 +155,13 @@ static inline bool brink__loop_turning_here(brink_loop *loop)
 	return atomic_load_explicit(&loop->turning, memory_order_relaxed) == brink__os_thread();
 }
 
+/* Before a read or write of one's own, on the loop's thread, whose EAGAIN will hand the ticket
+ * back: an edge that is remembered from earlier is used up by it. */
+static inline void brink__watch_use(brink_watch *watch, unsigned direction)
+{
+	watch->slot->remembered &= (uint8_t)~direction;
+}
+
 /* Each _run below makes the calls that are due now and returns how many. */
 
 /* ticket.c */

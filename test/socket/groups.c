@@ -15,6 +15,8 @@ const struct group *const groups[] = {
 	&connect_outcome_group, &connect_race_group, &timeout_open_group, &revive_group, &client_group,
 	&transport_group,
 	&stress_write_group, &stress_ids_group, &stress_connect_group, &stress_end_group, &stress_server_group,
+	&datagram_receive_group, &datagram_send_group, &datagram_errors_group, &datagram_local_group,
+	&datagram_offload_group, &datagram_options_group,
 	&review_end_group, &review_transport_group,
 };
 const size_t group_count = sizeof groups / sizeof groups[0];

@@ -28,6 +28,12 @@ extern const struct group listener_shortage_group; /* listener_shortage.c */
 extern const struct group listener_drain_group; /* listener_drain.c */
 extern const struct group listener_unix_group; /* listener_unix.c */
 extern const struct group listener_options_group; /* listener_options.c */
+extern const struct group datagram_errors_group; /* datagram_errors.c */
+extern const struct group datagram_local_group; /* datagram_local.c: this machine's addresses, groups */
+extern const struct group datagram_offload_group; /* datagram_offload.c: many as one */
+extern const struct group datagram_options_group; /* datagram_options.c: and too little memory */
+extern const struct group datagram_receive_group; /* datagram_receive.c */
+extern const struct group datagram_send_group; /* datagram_send.c */
 extern const struct group client_group; /* client_kinds.c */
 extern const struct group connect_outcome_group; /* connect_outcome.c */
 extern const struct group messenger_place_group; /* messenger_place.c: in order, one at a time */

@@ -8,6 +8,14 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/client_stage.h \
 	%reldir%/connect_outcome.c \
 	%reldir%/connect_race.c \
+	%reldir%/datagram_errors.c \
+	%reldir%/datagram_local.c \
+	%reldir%/datagram_offload.c \
+	%reldir%/datagram_options.c \
+	%reldir%/datagram_receive.c \
+	%reldir%/datagram_send.c \
+	%reldir%/datagram_stage.c \
+	%reldir%/datagram_stage.h \
 	%reldir%/executor_room.c \
 	%reldir%/executor_tasks.c \
 	%reldir%/group_end.c \

@@ -1,0 +1,142 @@
+/* Groups: who is a member on which interface, by its index. */
+#include "config.h"
+
+#include "address.h"
+#include "os_datagram.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+static int set(int fd, int level, int option, const void *value, socklen_t size)
+{
+	return setsockopt(fd, level, option, value, size) < 0 ? -errno : 0;
+}
+
+/* ---- Linux gives a socket what any socket of the machine has joined, unless told not to ---- */
+
+#if defined(IP_MULTICAST_ALL)
+
+static void own_v4(int fd)
+{
+	int off = 0;
+
+	setsockopt(fd, IPPROTO_IP, IP_MULTICAST_ALL, &off, sizeof off);
+}
+
+#else
+
+static void own_v4(int fd)
+{
+	(void)fd;
+}
+
+#endif
+
+#if defined(IPV6_MULTICAST_ALL)
+
+static void own_v6(int fd)
+{
+	int off = 0;
+
+	setsockopt(fd, IPPROTO_IPV6, IPV6_MULTICAST_ALL, &off, sizeof off);
+}
+
+#else
+
+static void own_v6(int fd)
+{
+	(void)fd;
+}
+
+#endif
+
+void brink__os_multicast_own(int fd, int family)
+{
+	if (family == AF_INET || family == AF_INET6)
+		own_v4(fd); /* an IPv6 socket may take IPv4, too */
+	if (family == AF_INET6)
+		own_v6(fd);
+}
+
+/* ---- IPv4, where an interface used to be one of its addresses ---- */
+
+#if defined(HAVE_STRUCT_IP_MREQN)
+
+static struct ip_mreqn request(struct in_addr group, unsigned interface_index)
+{
+	struct ip_mreqn made;
+
+	memset(&made, 0, sizeof made);
+	made.imr_multiaddr = group;
+	made.imr_ifindex = (int)interface_index;
+	return made;
+}
+
+static int interface_v4(int fd, unsigned interface_index)
+{
+	struct ip_mreqn made = request((struct in_addr){INADDR_ANY}, interface_index);
+
+	return set(fd, IPPROTO_IP, IP_MULTICAST_IF, &made, sizeof made);
+}
+
+#else
+
+/* An address 0.x.x.x stands for the interface of that index (RFC 1724). */
+static struct ip_mreq request(struct in_addr group, unsigned interface_index)
+{
+	struct ip_mreq made;
+
+	memset(&made, 0, sizeof made);
+	made.imr_multiaddr = group;
+	made.imr_interface.s_addr = htonl(interface_index & 0xffffff);
+	return made;
+}
+
+static int interface_v4(int fd, unsigned interface_index)
+{
+	struct in_addr made = {htonl(interface_index & 0xffffff)};
+
+	return set(fd, IPPROTO_IP, IP_MULTICAST_IF, &made, sizeof made);
+}
+
+#endif
+
+static int member_v4(int fd, struct in_addr group, unsigned interface_index, bool join)
+{
+	__typeof__(request(group, 0)) made = request(group, interface_index);
+
+	return set(fd, IPPROTO_IP, join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &made, sizeof made);
+}
+
+/* ---- IPv6 ---- */
+
+static int member_v6(int fd, const struct sockaddr_in6 *group, unsigned interface_index, bool join)
+{
+	struct ipv6_mreq made;
+
+	memset(&made, 0, sizeof made);
+	made.ipv6mr_multiaddr = group->sin6_addr;
+	made.ipv6mr_interface =
+	        (__typeof__(made.ipv6mr_interface))(interface_index != 0 ? interface_index : group->sin6_scope_id);
+	return set(fd, IPPROTO_IPV6, join ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &made, sizeof made);
+}
+
+/* ---- both ---- */
+
+int brink__os_multicast_interface(int fd, int family, unsigned interface_index)
+{
+	if (family == AF_INET)
+		return interface_v4(fd, interface_index);
+	return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &interface_index, sizeof interface_index);
+}
+
+int brink__os_multicast_member(int fd, const struct brink_address *group, unsigned interface_index, bool join)
+{
+	struct sockaddr_in6 v6;
+
+	if (group->storage.ss_family == AF_INET)
+		return member_v4(fd, brink__address_v4(group).sin_addr, interface_index, join);
+	v6 = brink__address_v6(group);
+	return member_v6(fd, &v6, interface_index, join);
+}

@@ -1,0 +1,197 @@
+/* Datagrams that cross the kernel as one are on both sides what they were, whatever is mixed. */
+#include "datagram_stage.h"
+#include "groups.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define MANY 300u
+
+static void need_segments(struct post *post)
+{
+	if ((brink_datagram_features(post->socket) & BRINK_DATAGRAM_HAS_GSO) == 0)
+		SKIP("this kernel has no UDP_SEGMENT");
+}
+
+static struct brink_packet packets[MANY];
+static char bytes[MANY][3000];
+
+static void prepare(unsigned index, unsigned number, size_t size, const struct brink_address *to)
+{
+	if (size > 0)
+		memcpy(bytes[index], numbered(number, size), size);
+	packets[index] = (struct brink_packet){.bytes = bytes[index], .size = size, .to = to};
+}
+
+/* A peer that knows nothing of it gets what was sent, one by one. */
+static void joined_family(int family)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = start_new_post(loop, family);
+	struct brink_address to;
+	int plain = open_plain(family, &to), room = 1 << 20;
+
+	need_segments(post);
+	SYSCALL(setsockopt(plain, SOL_SOCKET, SO_RCVBUF, &room, sizeof room));
+	for (unsigned i = 0; i < 70; i++)
+		prepare(i, i, i == 69 ? 400 : 500, &to);
+	CHECK_EQ(brink_datagram_send_many(post->socket, packets, 70), 70);
+	for (unsigned i = 0; i < 70; i++)
+		CHECK_EQ(receive_plain(plain, i, NULL), i == 69 ? 400 : 500);
+	CHECK(nothing_plain(plain));
+	CHECK_EQ(counters_of(post).joined, 70);
+	CHECK_EQ(counters_of(post).send_calls, brink_datagram_features(post->socket) & BRINK_DATAGRAM_HAS_BATCH ? 1 : 2);
+	close_plain(&plain, &to);
+	close_post(post);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+static void joined_for_anybody(enum kind kind)
+{
+	(void)kind;
+	each_internet_family(joined_family);
+}
+
+static void pause_now(struct post *post, const struct brink_packet *received, unsigned count)
+{
+	(void)received;
+	(void)count;
+	brink_datagram_pause(post->socket);
+}
+
+/* A budget, and a pause, may end in the middle of what came as one. */
+static void cut_family(int family)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = start_new_post(loop, family), *reader = open_post(loop, family);
+
+	need_segments(post);
+	reader->options.budget = 7;
+	start_post(reader);
+	if ((brink_datagram_features(reader->socket) & BRINK_DATAGRAM_HAS_GRO) == 0)
+		SKIP("this kernel has no UDP_GRO");
+	reader->act = pause_now;
+	for (unsigned i = 0; i < 40; i++)
+		prepare(i, i, i == 39 ? 4 : 100, &reader->address);
+	CHECK_EQ(brink_datagram_send_many(post->socket, packets, 40), 40);
+	for (unsigned i = 1; i * 7 < 40; i++) {
+		RUN_UNTIL(loop, reader->count == i * 7);
+		rest_posts(loop);
+		CHECK_EQ(reader->count, i * 7);
+		brink_datagram_resume(reader->socket);
+	}
+	RUN_UNTIL(loop, reader->count == 40);
+	for (unsigned i = 0; i < 40; i++) {
+		CHECK(reader->seen[i].sound && reader->seen[i].number == i && reader->seen[i].flags == 0);
+		CHECK_EQ(reader->seen[i].size, i == 39 ? 4 : 100);
+		CHECK_EQ(reader->seen[i].full_size, reader->seen[i].size);
+		CHECK(brink_address_equal(&reader->seen[i].from, &post->address));
+	}
+	CHECK_EQ(counters_of(reader).cut, 40);
+	CHECK_EQ(counters_of(reader).receive_calls, 1);
+	close_post(post);
+	close_post(reader);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+static void cut_into_what_they_were(enum kind kind)
+{
+	(void)kind;
+	each_internet_family(cut_family);
+}
+
+/* ---- any mixture ---- */
+
+static const unsigned ways[] = {0, BRINK_DATAGRAM_NO_OFFLOAD, BRINK_DATAGRAM_ONE_BY_ONE};
+#define WAYS (sizeof ways / sizeof ways[0])
+#define READERS 3u
+
+static size_t any_size(size_t last)
+{
+	switch (random_below(8)) {
+	case 0:
+		return 0;
+	case 1:
+		return 4 + random_below(2990);
+	case 2:
+		return 4 + random_below(20);
+	default:
+		return last;
+	}
+}
+
+/* A batch of any sizes to any of three; each gets what is its own, in order. */
+static void play(struct post *post, struct post **readers, unsigned *number)
+{
+	unsigned count = 1 + random_below(60), reader = 0, expected[READERS], first[READERS], of[60];
+	size_t size = 200, sizes[60];
+	int taken;
+
+	for (unsigned i = 0; i < READERS; i++)
+		first[i] = expected[i] = readers[i]->count;
+	for (unsigned i = 0; i < count; i++) {
+		reader = random_below(4) == 0 ? random_below(READERS) : reader;
+		sizes[i] = size = any_size(size);
+		of[i] = reader;
+		prepare(i, *number + i, size, &readers[reader]->address);
+		expected[reader]++;
+	}
+	for (unsigned done = 0; done < count; done += (unsigned)taken) {
+		unsigned most = 1 + random_below(count - done);
+
+		CHECK_OK(taken = brink_datagram_send_many(post->socket, packets + done, most));
+		CHECK_EQ(taken, most);
+	}
+	for (unsigned i = 0; i < READERS; i++)
+		RUN_UNTIL(post->loop, readers[i]->count == expected[i]);
+	for (unsigned i = 0; i < count; i++) {
+		const struct seen *seen = &readers[of[i]]->seen[first[of[i]]++ % POST_SEEN];
+
+		CHECK(seen->sound && seen->flags == 0);
+		CHECK_EQ(seen->size, sizes[i]);
+		if (sizes[i] > 0)
+			CHECK_EQ(seen->number, *number + i);
+	}
+	*number += count;
+}
+
+static void any_family(int family)
+{
+	unsigned rounds = is_slow() ? 3 : 12, number = 1;
+
+	for (unsigned way = 0; way < WAYS; way++) {
+		brink_loop *loop = new_loop();
+		struct post *post = open_post(loop, family), *readers[READERS];
+
+		post->options.flags = ways[way];
+		start_post(post);
+		for (unsigned i = 0; i < READERS; i++) {
+			readers[i] = open_post(loop, family);
+			readers[i]->options.flags = ways[i];
+			readers[i]->options.budget = 1 + random_below(30);
+			readers[i]->options.batch = 1 + random_below(20);
+			readers[i]->options.receive_buffer = 1 << 20;
+			start_post(readers[i]);
+		}
+		for (unsigned i = 0; i < rounds; i++)
+			play(post, readers, &number);
+		for (unsigned i = 0; i < READERS; i++)
+			close_post(readers[i]);
+		close_post(post);
+		CHECK_OK(brink_loop_destroy(loop));
+	}
+}
+
+static void any_mixture(enum kind kind)
+{
+	(void)kind;
+	each_family(any_family);
+}
+
+static const struct scenario scenarios[] = {
+	SCENARIO("datagram-offload/joined-for-anybody", joined_for_anybody, KIND_NONE),
+	SCENARIO("datagram-offload/cut-into-what-they-were", cut_into_what_they_were, KIND_NONE),
+	SCENARIO("datagram-offload/any-mixture", any_mixture, KIND_NONE),
+	NO_MORE_SCENARIOS,
+};
+const struct group datagram_offload_group = {"datagram-offload", scenarios};
