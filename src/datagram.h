@@ -98,6 +98,12 @@ static inline bool brink__datagram_has(const brink_datagram *socket, unsigned fe
 	return (atomic_load_explicit(&socket->features, memory_order_relaxed) & feature) != 0;
 }
 
+/* The calls are compiled in, and a filter or an old kernel does not know them. */
+static inline void brink__datagram_give_batches_up(brink_datagram *socket)
+{
+	atomic_fetch_and_explicit(&socket->features, ~BRINK_DATAGRAM_HAS_BATCH, memory_order_relaxed);
+}
+
 /* datagram.c */
 /* Calls on_error; the socket may be gone afterwards. */
 void brink__datagram_tell(brink_datagram *socket, int error, const struct brink_address *to);

@@ -84,6 +84,18 @@ static void open_letter(brink_datagram *socket, unsigned index)
 	}
 }
 
+static int receive(brink_datagram *socket)
+{
+	int result = -ENOSYS;
+
+	if (brink__datagram_has(socket, BRINK_DATAGRAM_HAS_BATCH)) {
+		result = brink__os_receive_many(socket->fd, socket->inbox.headers, socket->batch);
+		if (result == -ENOSYS)
+			brink__datagram_give_batches_up(socket);
+	}
+	return result == -ENOSYS ? brink__os_receive_one(socket->fd, socket->inbox.headers) : result;
+}
+
 /* Another batch: the number of its messages, or a negative errno. */
 static int take(brink_datagram *socket)
 {
@@ -94,9 +106,7 @@ static int take(brink_datagram *socket)
 		set_up(socket, i);
 	inbox->next = inbox->count = 0;
 	brink__watch_use(&socket->watch, BRINK_READ);
-	got = brink__datagram_has(socket, BRINK_DATAGRAM_HAS_BATCH)
-	              ? brink__os_receive_many(socket->fd, inbox->headers, socket->batch)
-	              : brink__os_receive_one(socket->fd, inbox->headers);
+	got = receive(socket);
 	if (got <= 0)
 		return got;
 	inbox->count = (unsigned)got;

@@ -167,9 +167,14 @@ static unsigned parts_sent(brink_datagram *socket, const struct parcel *parcel, 
 
 static int send_parcel(brink_datagram *socket, struct parcel *parcel)
 {
-	return brink__datagram_has(socket, BRINK_DATAGRAM_HAS_BATCH)
-	               ? brink__os_send_many(socket->fd, parcel->messages, parcel->messages_used)
-	               : brink__os_send_one(socket->fd, parcel->messages);
+	int result = -ENOSYS;
+
+	if (brink__datagram_has(socket, BRINK_DATAGRAM_HAS_BATCH)) {
+		result = brink__os_send_many(socket->fd, parcel->messages, parcel->messages_used);
+		if (result == -ENOSYS)
+			brink__datagram_give_batches_up(socket);
+	}
+	return result == -ENOSYS ? brink__os_send_one(socket->fd, parcel->messages) : result;
 }
 
 unsigned brink__datagram_transmit(brink_datagram *socket, const struct brink_packet *packets, unsigned count,

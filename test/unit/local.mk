@@ -42,3 +42,13 @@ TESTS += %reldir%/faults
 	-Dsendmsg=faulty_sendmsg -Dshutdown=faulty_shutdown -Dsocket=faulty_socket
 %canon_reldir%_faults_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 endif
+
+# Likewise for datagrams.
+if LINUX
+check_PROGRAMS += %reldir%/datagram_faults
+TESTS += %reldir%/datagram_faults
+%canon_reldir%_datagram_faults_SOURCES = %reldir%/datagram_faults.c src/os_datagram.c
+%canon_reldir%_datagram_faults_CPPFLAGS = $(AM_CPPFLAGS) -Drecvmmsg=faulty_recvmmsg \
+	-Drecvmsg=faulty_recvmsg -Dsendmmsg=faulty_sendmmsg -Dsendmsg=faulty_sendmsg
+%canon_reldir%_datagram_faults_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+endif
