@@ -35,3 +35,11 @@ examples_reconnect_SOURCES = %reldir%/reconnect.c
 examples_reconnect_LDADD = libbrink.la
 examples_forward_SOURCES = %reldir%/forward.c
 examples_forward_LDADD = libbrink.la
+
+noinst_PROGRAMS += examples/datagram-echo examples/name-server examples/name-client
+examples_datagram_echo_SOURCES = %reldir%/datagram-echo.c
+examples_datagram_echo_LDADD = libbrink.la
+examples_name_server_SOURCES = %reldir%/name-server.c
+examples_name_server_LDADD = libbrink.la
+examples_name_client_SOURCES = %reldir%/name-client.c
+examples_name_client_LDADD = libbrink.la

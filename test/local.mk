@@ -15,6 +15,7 @@ AM_TESTS_ENVIRONMENT = \
 
 EXTRA_DIST += \
 	%reldir%/clients.sh \
+	%reldir%/datagrams.sh \
 	%reldir%/examples.sh \
 	%reldir%/handbook.sh \
 	%reldir%/headers.sh \
@@ -28,6 +29,7 @@ EXTRA_DIST += \
 
 TESTS += \
 	%reldir%/clients.sh \
+	%reldir%/datagrams.sh \
 	%reldir%/examples.sh \
 	%reldir%/handbook.sh \
 	%reldir%/headers.sh \

@@ -29,7 +29,7 @@ static void joined_family(int family)
 	brink_loop *loop = new_loop();
 	struct post *post = start_new_post(loop, family);
 	struct brink_address to;
-	int plain = open_plain(family, &to), room = 1 << 20;
+	int plain = open_plain(family, &to), room = 200000;
 
 	need_segments(post);
 	SYSCALL(setsockopt(plain, SOL_SOCKET, SO_RCVBUF, &room, sizeof room));
@@ -170,7 +170,7 @@ static void any_family(int family)
 			readers[i]->options.flags = ways[i];
 			readers[i]->options.budget = 1 + random_below(30);
 			readers[i]->options.batch = 1 + random_below(20);
-			readers[i]->options.receive_buffer = 1 << 20;
+			readers[i]->options.receive_buffer = 200000;
 			start_post(readers[i]);
 		}
 		for (unsigned i = 0; i < rounds; i++)
