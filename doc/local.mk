@@ -14,6 +14,7 @@ dist_handbook_DATA = \
 	%reldir%/handbook/README.md \
 	%reldir%/handbook/accepting.md \
 	%reldir%/handbook/buffer.md \
+	%reldir%/handbook/datagrams.md \
 	%reldir%/handbook/edge-and-ticket.md \
 	%reldir%/handbook/edge-counter.md \
 	%reldir%/handbook/messages.md \

@@ -112,7 +112,7 @@ static size_t any_size(size_t last)
 	case 0:
 		return 0;
 	case 1:
-		return 4 + random_below(2990);
+		return 4 + random_below(1990);
 	case 2:
 		return 4 + random_below(20);
 	default:

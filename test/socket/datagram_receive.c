@@ -36,7 +36,7 @@ static void check_seen(const struct post *post, unsigned index, unsigned number,
 
 static void arrive_this_way(int family, unsigned flags)
 {
-	static const size_t sizes[FEW] = {4, 0, 1000, 4, 0, 0, 1400, 2000};
+	static const size_t sizes[FEW] = {4, 0, 500, 4, 0, 0, 1400, 1000};
 	brink_loop *loop = new_loop();
 	struct post *post = open_post(loop, family);
 	struct brink_address one, other;
@@ -337,7 +337,7 @@ static void destroy_family(int family)
 	post->act = destroy_now;
 	start_post(post);
 	for (unsigned i = 0; i < FEW; i++)
-		send_plain(plain, &post->address, i, 500);
+		send_plain(plain, &post->address, i, 200);
 	RUN_UNTIL(loop, post->socket == NULL);
 	CHECK_EQ(post->calls, 1);
 	CHECK_EQ(turn(loop), 0);
