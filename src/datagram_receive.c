@@ -135,10 +135,12 @@ static void cut(brink_datagram *socket, struct brink_packet *packet)
 	};
 	packet->size = part && segment < size ? segment : size;
 	packet->full_size = part ? packet->size : letter->full_size;
-	if (letter->truncated && packet->size == size)
+	if (part)
+		brink__datagram_count(socket, BRINK__CUT, 1);
+	if (letter->truncated && packet->size == size) {
 		packet->flags = BRINK_PACKET_TRUNCATED;
-	brink__datagram_count(socket, BRINK__TRUNCATED, packet->flags != 0);
-	brink__datagram_count(socket, BRINK__CUT, part);
+		brink__datagram_count(socket, BRINK__TRUNCATED, 1);
+	}
 	inbox->offset += packet->size;
 	if (inbox->offset == letter->part.iov_len) {
 		inbox->next++;

@@ -114,7 +114,7 @@ struct brink_datagram_options {
  *                 brink_address_parse() -ENAMETOOLONG and -ENODEV
  *   -ECONNREFUSED, -ENOENT   nobody is bound to the UNIX socket `peer`
  *   -ENOTSUP      BRINK_DATAGRAM_REUSEPORT, where the system does not spread
- *   -EBADF, -ENOTSOCK   of `fd`, which stays the caller's when create fails
+ *   -EBADF, -ENOTSOCK, -EAFNOSUPPORT   of `fd`, which stays the caller's when create fails
  *   -ENOMEM, -EMFILE, -ENFILE, -ENOSPC */
 BRINK_API int brink_datagram_create(brink_datagram **socket, brink_loop *loop,
                                     const struct brink_datagram_options *options);
