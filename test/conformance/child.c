@@ -196,7 +196,7 @@ uint64_t monotonic_now(void)
 
 uint64_t hang_deadline(void)
 {
-	return monotonic_now() + BRINK_SECONDS(20) * (is_slow() ? 20u : 1u);
+	return monotonic_now() + BRINK_SECONDS(20) * (is_slow() || is_long() ? 20u : 1u);
 }
 
 void sleep_ms(unsigned ms)
