@@ -60,8 +60,12 @@ static int keep_file(const struct brink_address *address, struct brink__unix_fil
 {
 	struct stat status;
 
-	if (lstat(brink__address_path(address), &status) < 0)
-		return -errno;
+	if (lstat(brink__address_path(address), &status) < 0) {
+		int error = errno;
+
+		unlink(brink__address_path(address)); /* bound just now, and nobody would remove it later */
+		return -error;
+	}
 	file->made = true;
 	file->maker = getpid();
 	file->device = status.st_dev;
