@@ -48,9 +48,11 @@ int brink_client_create(brink_client **created, const struct brink_client_option
 	if (options->kind != BRINK_CLIENT_POOLED)
 		max = 0;
 	client = brink__allocate(1, sizeof *client + max * sizeof client->ids[0]);
-	if (client == NULL) {
+	result = client != NULL ? -pthread_mutex_init(&client->lock, NULL) : -ENOMEM;
+	if (result < 0) {
 		brink__socket_config_drop(config);
-		return -ENOMEM;
+		brink__free(client);
+		return result;
 	}
 	client->kind = options->kind;
 	client->config = config;
@@ -59,7 +61,6 @@ int brink_client_create(brink_client **created, const struct brink_client_option
 	client->max = max;
 	atomic_init(&client->single, BRINK_NO_SOCKET);
 	brink__list_init(&client->waiters);
-	pthread_mutex_init(&client->lock, NULL);
 	*created = client;
 	return 0;
 }

@@ -42,21 +42,24 @@ void brink__server_tell(brink_server *server, brink_task *task)
 	pthread_mutex_unlock(&server->lock);
 }
 
-static brink_server *allocate(unsigned gates, unsigned seats)
+static int allocate(brink_server **made, unsigned gates, unsigned seats)
 {
 	brink_server *server = brink__allocate(1, sizeof *server);
+	int rc = server != NULL ? -pthread_mutex_init(&server->lock, NULL) : -ENOMEM;
 
-	if (server == NULL)
-		return NULL;
+	if (rc < 0) {
+		brink__free(server);
+		return rc;
+	}
 	atomic_init(&server->references, 1);
-	pthread_mutex_init(&server->lock, NULL);
 	server->gates = brink__allocate(gates, sizeof *server->gates);
 	server->seats = brink__allocate(seats, sizeof *server->seats);
 	if (server->gates == NULL || server->seats == NULL) {
 		brink__server_release(server);
-		return NULL;
+		return -ENOMEM;
 	}
-	return server;
+	*made = server;
+	return 0;
 }
 
 /* ---- which gates ---- */
@@ -239,16 +242,17 @@ static void take_options(brink_server *server, brink_loop *loop, const struct br
 
 static int build(brink_server *server, const struct brink_server_options *options, unsigned seats)
 {
-	int rc;
+	int rc = 0;
 
 	server->address_count = count_addresses(options);
-	for (unsigned i = 0; i < seats; i++) {
+	for (unsigned i = 0; i < seats && rc == 0; i++) {
 		brink_loop *loop = server->group != NULL ? brink_group_loop(server->group, i) : server->loop;
 
-		brink__seat_init(&server->seats[i], server, loop);
-		server->seat_count++;
+		rc = brink__seat_init(&server->seats[i], server, loop);
+		server->seat_count += rc == 0;
 	}
-	rc = make_messenger(server, options);
+	if (rc == 0)
+		rc = make_messenger(server, options);
 	if (rc == 0)
 		rc = add_gates(server, options);
 	if (rc == 0)
@@ -270,9 +274,9 @@ int brink_server_create(brink_server **server, brink_loop *loop, const struct br
 	gates = count_addresses(options);
 	if (options->flags & BRINK_SERVER_EACH_ACCEPTS)
 		gates *= seats;
-	made = allocate(gates, seats);
-	if (made == NULL)
-		return -ENOMEM;
+	rc = allocate(&made, gates, seats);
+	if (rc < 0)
+		return rc;
 	take_options(made, loop, options);
 	rc = build(made, options, seats);
 	if (rc < 0) {

@@ -141,7 +141,7 @@ void brink__server_emptied(brink_task *task);
 void brink__server_deadline(brink_timer *timer);
 
 /* server_seat.c */
-void brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop *loop);
+int brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop *loop);
 void brink__seat_destroy(struct brink__seat *seat);
 /* Opens the gates on the seat's loop, and waits for that. */
 int brink__seat_open(struct brink__seat *seat, const struct brink_server_options *options);

@@ -214,8 +214,10 @@ int brink__seat_open(struct brink__seat *seat, const struct brink_server_options
 	return seat->result;
 }
 
-void brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop *loop)
+int brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop *loop)
 {
+	int rc;
+
 	seat->server = server;
 	seat->loop = loop;
 	brink_task_init(&seat->start, on_start);
@@ -223,8 +225,10 @@ void brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop
 	brink_task_init(&seat->settle, on_settle);
 	brink_task_init(&seat->end, on_end);
 	brink_timer_init(&seat->timer, look);
-	pthread_mutex_init(&seat->lock, NULL);
-	pthread_cond_init(&seat->done, NULL);
+	rc = -pthread_mutex_init(&seat->lock, NULL);
+	if (rc == 0 && (rc = -pthread_cond_init(&seat->done, NULL)) < 0)
+		pthread_mutex_destroy(&seat->lock);
+	return rc;
 }
 
 void brink__seat_destroy(struct brink__seat *seat)
