@@ -183,15 +183,16 @@ static void detach(brink_loop *loop, struct brink__slot *slot, unsigned directio
 	slot->open &= (uint8_t)~directions;
 	slot->pending &= (uint8_t)~directions;
 	slot->remembered &= (uint8_t)~directions;
-	slot->state &= (uint8_t)~BRINK__TOLD(directions); /* the next owner has not been told */
+	/* The next owner has not been told, and has not asked for a rearm. */
+	slot->state &= (uint8_t)~(BRINK__TOLD(directions) | BRINK__UNARMED);
 	if (slot->wanted == 0) {
 		/* In a forked child the kernel's object is the parent's too: leave it alone. */
 		if (brink__loop_has_kernel(loop))
 			loop->ops->remove(loop->dispatcher, slot);
 		end_registration(slot);
 	} else if (slot->level && brink__loop_has_kernel(loop) && loop->ops->arm(loop->dispatcher, slot) < 0) {
-		brink__log(BRINK_LOG_ERROR, "descriptor %d: cannot narrow its registration",
-		           brink__token_fd(slot->token));
+		/* It would be reported each turn, for nobody: a new dispatcher knows only what is wanted. */
+		loop->renew = true;
 	}
 }
 
