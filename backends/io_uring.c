@@ -122,13 +122,13 @@ static int harvest(struct brink__dispatcher *self, struct brink__event *events, 
 	return count;
 }
 
-/* Whether an enter went well, or at least may the next time: the kernel takes no more for
- * now, or has dropped completions for want of memory, which a new ring makes good. */
+/* Whether an enter went well, or at least may the next time: a signal came, the kernel takes no
+ * more for now, or has dropped completions for want of memory, which a new ring makes good. */
 static bool goes_on(struct brink__dispatcher *self, int rc)
 {
 	if (rc == -EBADR)
 		*self->renew = true;
-	return rc >= 0 || rc == -EAGAIN || rc == -EBUSY || rc == -EBADR;
+	return rc >= 0 || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY || rc == -EBADR;
 }
 
 static int uring_wait(struct brink__dispatcher *self, struct brink__event *events, int capacity,
