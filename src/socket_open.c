@@ -67,6 +67,20 @@ void brink__socket_connected(brink_socket *socket)
 	shake_hands(socket);
 }
 
+/* An ERROR may be a ticket that the reader on the executor posted, and the kernel did not take:
+ * by trying once more it is known. */
+static bool has_its_ticket(brink_socket *socket, unsigned ready)
+{
+	unsigned waits = ready & atomic_load(&socket->read_wait);
+	int result = 0;
+
+	if (brink__unlikely(ready & BRINK_ERROR) && socket->offload != NULL && waits != 0)
+		result = brink__watch_rearm_here(&socket->watch, waits, true);
+	if (result < 0)
+		brink__socket_fail(socket, result, "read: waiting for it");
+	return result == 0;
+}
+
 static void on_edge(brink_watch *watch, unsigned ready)
 {
 	brink_socket *socket = brink_container_of(watch, brink_socket, watch);
@@ -84,6 +98,8 @@ static void on_edge(brink_watch *watch, unsigned ready)
 	default:
 		break;
 	}
+	if (!has_its_ticket(socket, ready))
+		return;
 	if (socket->read_again && ready & BRINK_READ) {
 		socket->read_again = false;
 		brink__socket_read_on(socket);

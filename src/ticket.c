@@ -67,7 +67,7 @@ void brink__tickets_take(brink_loop *loop, const struct brink__event *events, in
 }
 
 /* What the owner of `directions` is told: EOF with every READ from then on, ERROR with
- * each direction once. */
+ * each direction once, and where a rearm failed. */
 static unsigned accompany(struct brink__slot *slot, unsigned directions)
 {
 	unsigned ready = directions;
@@ -78,6 +78,9 @@ static unsigned accompany(struct brink__slot *slot, unsigned directions)
 		ready |= BRINK_ERROR;
 		slot->state |= (uint8_t)BRINK__TOLD(directions);
 	}
+	if (slot->state & BRINK__UNARMED)
+		ready |= BRINK_ERROR;
+	slot->state &= (uint8_t)~BRINK__UNARMED;
 	return ready;
 }
 
@@ -87,7 +90,7 @@ static inline void call_owner(brink_loop *loop, struct brink__slot *slot, unsign
 	unsigned ready = directions;
 
 	slot->pending ^= (uint8_t)directions;
-	if (brink__unlikely(slot->state & (BRINK_EOF | BRINK_ERROR)))
+	if (brink__unlikely(slot->state & (BRINK_EOF | BRINK_ERROR | BRINK__UNARMED)))
 		ready = accompany(slot, directions);
 	brink__trace(loop, BRINK_TRACE_CALL, fd_of(slot), ready, watch, 0);
 	watch->call(watch, ready);

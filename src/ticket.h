@@ -10,6 +10,8 @@
 #define BRINK__DRAINS 2u
 /* A short read has said that nothing is left: the next read need not ask. */
 #define BRINK__SPENT 4u
+/* A rearm from another thread failed: the next call says so with ERROR. */
+#define BRINK__UNARMED 64u
 /* ERROR has been said to this direction's owner. */
 #define BRINK__TOLD(direction) ((direction) << 5)
 

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "loop.h"
+#include "ticket.h"
 
 #include <errno.h>
 
@@ -56,6 +57,17 @@ static void finish(brink_watch *watch, int result)
 		done(watch, result);
 }
 
+/* Who asked for the rearm hears nothing of what became of it, and nothing else would ever call
+ * the watch: so it is told with an event. */
+static void tell_failure(brink_watch *watch, unsigned directions, int error)
+{
+	brink__log(BRINK_LOG_ERROR, "descriptor %d: a rearm from another thread failed: %s", watch->fd,
+	           brink_strerror(error));
+	/* Not where the directions are another watch's by now. */
+	if (directions != 0 && brink__watch_again_here(watch, directions) == 0)
+		watch->slot->state |= BRINK__UNARMED;
+}
+
 void brink__watch_posted(brink_task *task)
 {
 	brink_watch *watch = brink_container_of(task, brink_watch, task);
@@ -66,11 +78,13 @@ void brink__watch_posted(brink_task *task)
 	 * elsewhere, and could not tell whether before or after its EAGAIN: look again. */
 	if ((asked & BRINK__DIRECTIONS) && watch->slot != NULL)
 		result = brink__watch_rearm_here(watch, asked & BRINK__DIRECTIONS, true);
-	if ((asked & AGAIN(BRINK__DIRECTIONS)) && watch->slot != NULL && result == 0)
-		result = brink__watch_again_here(watch, asked >> 3 & BRINK__DIRECTIONS);
 	if (result < 0)
-		brink__log(BRINK_LOG_ERROR, "descriptor %d: a rearm from another thread failed: %s", watch->fd,
-		           brink_strerror(result));
+		tell_failure(watch, asked & BRINK__DIRECTIONS, result);
+	if ((asked & AGAIN(BRINK__DIRECTIONS)) && watch->slot != NULL) {
+		result = brink__watch_again_here(watch, asked >> 3 & BRINK__DIRECTIONS);
+		if (result < 0)
+			tell_failure(watch, 0, result);
+	}
 	if (asked & START)
 		finish(watch, brink_watch_start(watch->loop, watch, watch->fd, watch->interest));
 	else if (asked & STOP)

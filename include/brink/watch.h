@@ -41,7 +41,8 @@ BRINK_BEGIN_DECLS
  * POLLOUT, POLLERR and POLLHUP on every system. */
 #define BRINK_READ 1u
 #define BRINK_WRITE 4u
-#define BRINK_ERROR 8u /* the descriptor failed; comes with every direction asked for, once */
+#define BRINK_ERROR 8u /* the descriptor failed; comes with every direction asked for, once. Or a
+                        * rearm from another thread did: comes with its direction */
 #define BRINK_EOF 16u  /* the peer ended its side: read() says 0 after what is left. Comes with READ,
                         * and with every later READ */
 /* For brink_watch_start(): level-triggered, without tickets: called each turn while
@@ -120,7 +121,8 @@ BRINK_API int brink_watch_set(brink_watch *watch, unsigned interest);
  *   -ENOENT   it is not started         -EEXIST   the direction has another watch
  *   -EINVAL   no direction, an unknown bit, or a level-triggered watch
  *   -EBADF    its descriptor was closed without a stop, and is another file's now
- *   -ENOMEM, -ENOSPC   the direction stays closed (of another thread's it is logged) */
+ *   -ENOMEM, -ENOSPC   the direction stays closed. What another thread asked for fails later, on
+ *             the loop: then the watch is called for the direction, with BRINK_ERROR */
 BRINK_API int brink_watch_rearm(brink_watch *watch, unsigned directions);
 
 /* Calls the watch in the next turn (or in this one, when the turn has not come to the
