@@ -41,6 +41,7 @@ TESTS += \
 	%reldir%/version.sh
 
 include $(srcdir)/test/conformance/local.mk
+include $(srcdir)/test/faults/local.mk
 include $(srcdir)/test/fuzz/local.mk
 include $(srcdir)/test/kqueue/local.mk
 include $(srcdir)/test/models/local.mk

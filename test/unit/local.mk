@@ -30,20 +30,8 @@ TESTS += %reldir%/io_uring
 %canon_reldir%_io_uring_LDADD = libbrink-core.la $(LIBURING_LIBS) $(PTHREAD_LIBS)
 endif
 
-# The files that make system calls for sockets are compiled into it, with the calls renamed to its
-# own: so the archive's are not linked.
-if LINUX
-check_PROGRAMS += %reldir%/faults
-TESTS += %reldir%/faults
-%canon_reldir%_faults_SOURCES = %reldir%/faults.c src/connect.c src/os.c src/os_listen.c \
-	src/socket.c src/socket_flush.c src/watch_io.c
-%canon_reldir%_faults_CPPFLAGS = $(AM_CPPFLAGS) -Daccept4=faulty_accept4 -Dconnect=faulty_connect \
-	-Ddup3=faulty_dup3 -Dfstat=faulty_fstat -Dpipe2=faulty_pipe2 -Dreadv=faulty_readv \
-	-Dsendmsg=faulty_sendmsg -Dshutdown=faulty_shutdown -Dsocket=faulty_socket
-%canon_reldir%_faults_LDADD = libbrink-core.la $(PTHREAD_LIBS)
-endif
-
-# Likewise for datagrams.
+# The file that makes system calls for datagrams is compiled into it, with the calls renamed to its
+# own: so the archive's is not linked.
 if LINUX
 check_PROGRAMS += %reldir%/datagram_faults
 TESTS += %reldir%/datagram_faults

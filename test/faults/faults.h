@@ -1,0 +1,111 @@
+/* The socket layer when the system says no: each call of a kind in turn, and each allocation in
+ * turn, fails with each error that it may have, in every scenario, on every backend. Then the
+ * caller is told, every request ends once, on_close comes once a life, no descriptor and no memory is
+ * left, nothing hangs, and the loop works on. Errors that are none, such as a write of a few
+ * bytes only, change nothing.
+ *
+ *   faults.c     the faults, and the scenarios run with each of them
+ *   names.h      has the library make its calls by calls.c
+ *   calls.c      the calls that fail
+ *   stage.c      what the scenarios have in common
+ *   the others   the scenarios */
+#ifndef FAULTS_H
+#define FAULTS_H
+
+#include <brink.h>
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* ---- faults ---- */
+
+#define SHORT 4095 /* for an error: one byte is written */
+
+struct fault {
+	const char *call; /* as calls.c has it */
+	int error;
+	const char *name; /* of the error */
+	bool harmless;    /* a program sees nothing of it */
+	unsigned times;   /* that it comes, one after the other */
+	const char *backend; /* whose call it is; NULL: each one's */
+};
+
+void scarce_memory(void); /* the library's is what fails */
+long blocks_live(void);
+
+/* From now on the k-th call fails as `fault` says; returns whether it has come. */
+void fault_begin(const struct fault *fault, unsigned k);
+bool fault_end(void);
+
+/* Any thread, between these two. */
+bool fault_struck(void);
+bool fault_harmless(void);
+bool fault_is(const char *call);
+int fault_error(void); /* above 0 */
+unsigned fault_times(void); /* that it has come */
+/* In a forked child it has come. */
+void fault_strike(void);
+
+unsigned descriptors(void); /* that are open */
+
+/* Of a call of the library's that may fail: whether it went well. */
+bool went_well(int result);
+extern atomic_uint told_errors; /* calls that did not */
+
+/* ---- checks ---- */
+
+/* A condition that fails ends the program. */
+#define CHECK(condition) ((condition) ? (void)0 : not_so(__FILE__, __LINE__, #condition))
+_Noreturn void not_so(const char *file, int line, const char *what);
+
+/* ---- scenarios ---- */
+
+struct scenario {
+	const char *name;
+	void (*run)(void);
+	bool has_threads;
+};
+
+/* Each ends with an entry of zeros. */
+extern const struct scenario socket_scenarios[], end_scenarios[], executor_scenarios[], listener_scenarios[],
+	client_scenarios[], server_scenarios[], loop_scenarios[];
+
+/* ---- a socket and what it is told ---- */
+
+#define LARGE 300000u
+
+struct side {
+	brink_loop *loop;
+	brink_socket_id id;
+	/* On an executor, these two are another thread's. */
+	atomic_uint opens;
+	atomic_size_t size; /* of what it read */
+	unsigned closes, revives, taken, ended;
+	int error; /* of the last on_close */
+	unsigned accepts;
+	bool drained;
+};
+
+/* A loop on the present backend; NULL where there is none to be had. */
+brink_loop *make_loop(void);
+brink_group *make_group(unsigned loops); /* likewise */
+bool make_side(struct side *side);
+void end_side(struct side *side);
+struct brink_socket_options options_of(struct side *side);
+
+void turn_loop(brink_loop *loop);
+void turn(struct side *side);
+
+void write_some(struct side *side, size_t size, unsigned flags);
+/* What the peer can read now; -1 at the end or after an error. */
+ssize_t drain(int fd);
+/* Both ends talk, ours shuts down, and the peer closes. Returns when on_close has come. */
+void talk(struct side *side, int peer);
+
+/* Those of the test, which never fail. */
+int listening(struct brink_address *address);
+int connect_to(const struct brink_address *address); /* non-blocking afterwards */
+void open_pair(int fds[2]);
+
+#endif

@@ -1,0 +1,247 @@
+/* Sockets on a loop, from how they begin to how they end. */
+#include "faults.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- from a descriptor ---- */
+
+static void on_descriptor(struct side *side, struct brink_socket_options *options)
+{
+	int fds[2];
+
+	open_pair(fds);
+	options->fd = fds[0];
+	if (went_well(brink_socket_create(&side->id, side->loop, options))) {
+		talk(side, fds[1]);
+	} else {
+		close(fds[0]); /* is still ours */
+		close(fds[1]);
+	}
+	end_side(side);
+}
+
+static void from_descriptor(void)
+{
+	struct brink_socket_options options;
+	struct side side;
+
+	if (!make_side(&side))
+		return;
+	options = options_of(&side);
+	on_descriptor(&side, &options);
+}
+
+/* ---- by a connect ---- */
+
+static void connecting(struct side *side, struct brink_socket_options *options)
+{
+	struct brink_address address;
+	int listener = listening(&address), peer;
+	bool made;
+
+	options->address = &address;
+	made = went_well(brink_socket_create(&side->id, side->loop, options));
+	while (made && side->opens == 0 && side->closes == 0)
+		turn(side);
+	if (side->opens > 0) {
+		while ((peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) < 0)
+			turn(side);
+		talk(side, peer);
+	}
+	close(listener);
+	end_side(side);
+	CHECK((side->closes == 1) == made);
+}
+
+static void by_connect(void)
+{
+	struct brink_socket_options options;
+	struct side side;
+
+	if (!make_side(&side))
+		return;
+	options = options_of(&side);
+	connecting(&side, &options);
+}
+
+static void with_timeouts(void)
+{
+	struct brink_socket_options options;
+	struct side side;
+
+	if (!make_side(&side))
+		return;
+	options = options_of(&side);
+	options.connect_timeout = options.idle_timeout = options.read_timeout = options.write_timeout =
+		options.linger_timeout = BRINK_SECONDS(1000);
+	connecting(&side, &options);
+}
+
+static void until_a_timeout(void)
+{
+	struct brink_socket_options options;
+	struct side side;
+	int fds[2];
+
+	if (!make_side(&side))
+		return;
+	open_pair(fds);
+	options = options_of(&side);
+	options.fd = fds[0];
+	options.idle_timeout = BRINK_MS(1);
+	if (went_well(brink_socket_create(&side.id, side.loop, &options))) {
+		write_some(&side, LARGE, 0);
+		while (side.closes == 0)
+			turn(&side);
+		CHECK(side.error == -ETIMEDOUT || (fault_struck() && !fault_harmless()));
+	} else {
+		close(fds[0]);
+	}
+	close(fds[1]);
+	end_side(&side);
+}
+
+/* ---- revived ---- */
+
+static void revived(void)
+{
+	struct brink_socket_options options;
+	struct brink_address address;
+	struct side side;
+	int listener;
+	bool made;
+
+	if (!make_side(&side))
+		return;
+	listener = listening(&address);
+	options = options_of(&side);
+	options.address = &address;
+	options.probe_interval = BRINK_MS(1);
+	made = went_well(brink_socket_create(&side.id, side.loop, &options));
+	while (made && side.opens == 0)
+		turn(&side);
+	if (made) {
+		unsigned opens = side.opens;
+
+		brink_socket_fail(side.id, -ECANCELED, "once");
+		while (side.opens == opens)
+			turn(&side);
+		brink_socket_abandon(side.id);
+		while (side.closes != side.revives + 1)
+			turn(&side);
+		CHECK(brink_socket_address(side.id) == NULL);
+	}
+	close(listener);
+	end_side(&side);
+}
+
+/* ---- another transport: what it opens it closes ---- */
+
+static unsigned opened, greeted;
+
+static int open_it(brink_socket *socket, int fd, int client, void *arg, void **state)
+{
+	(void)fd;
+	(void)client;
+	(void)arg;
+	opened++;
+	*state = socket;
+	return 0;
+}
+
+/* The peer sees a byte first, which has to be read by it. */
+static int shake_hands(void *state, int fd, unsigned *waits)
+{
+	(void)state;
+	*waits = BRINK_READ;
+	if (greeted++ == 0)
+		CHECK(send(fd, "h", 1, MSG_NOSIGNAL) == 1);
+	return recv(fd, &(char){0}, 1, 0) == 1 ? 0 : -errno;
+}
+
+static ssize_t read_it(void *state, int fd, const struct iovec *parts, int count, unsigned *waits)
+{
+	ssize_t got = readv(fd, parts, count);
+
+	(void)state;
+	*waits = BRINK_READ;
+	return got < 0 ? -errno : got;
+}
+
+static ssize_t write_it(void *state, int fd, const struct iovec *parts, int count, unsigned *waits)
+{
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
+	ssize_t put = sendmsg(fd, &message, MSG_NOSIGNAL);
+
+	(void)state;
+	*waits = BRINK_WRITE;
+	return put < 0 ? -errno : put;
+}
+
+static int shut_it(void *state, int fd, unsigned *waits)
+{
+	(void)state;
+	(void)waits;
+	return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+static void close_it(void *state, int fd)
+{
+	(void)state;
+	(void)fd;
+	opened--;
+}
+
+static const struct brink_transport greeting = {
+	.name = "greeting",
+	.flags = BRINK_TRANSPORT_SINGLE_THREADED,
+	.open = open_it,
+	.handshake = shake_hands,
+	.readv = read_it,
+	.writev = write_it,
+	.shutdown = shut_it,
+	.close = close_it,
+};
+
+static void over_a_transport(void)
+{
+	struct brink_socket_options options;
+	struct side side;
+	int fds[2];
+
+	if (!make_side(&side))
+		return;
+	opened = greeted = 0;
+	open_pair(fds);
+	options = options_of(&side);
+	options.fd = fds[0];
+	options.transport = &greeting;
+	if (went_well(brink_socket_create(&side.id, side.loop, &options))) {
+		while (greeted == 0 && side.closes == 0)
+			turn(&side);
+		if (side.closes == 0) {
+			CHECK(recv(fds[1], &(char){0}, 1, 0) == 1 && send(fds[1], "h", 1, MSG_NOSIGNAL) == 1);
+			while (side.opens == 0 && side.closes == 0)
+				turn(&side);
+		}
+		talk(&side, fds[1]);
+	} else {
+		close(fds[0]);
+		close(fds[1]);
+	}
+	end_side(&side);
+	CHECK(opened == 0);
+}
+
+const struct scenario socket_scenarios[] = {
+	{"a socket from a descriptor", from_descriptor, false},
+	{"a socket by a connect", by_connect, false},
+	{"a socket with all timeouts", with_timeouts, false},
+	{"a socket until a timeout", until_a_timeout, false},
+	{"a socket that is revived", revived, false},
+	{"a socket over another transport", over_a_transport, false},
+	{NULL, NULL, false},
+};
