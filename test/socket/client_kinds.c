@@ -520,14 +520,13 @@ static void bad_options(enum kind kind)
 }
 
 /* Places in a pool are not lost where a connection could not be made. */
-static void without_memory(enum kind kind)
+static void each_allocation_fails(enum kind kind, enum brink_client_kind what)
 {
 	struct scene scene;
 	unsigned k = 0;
 	bool failed;
 
-	scarce_memory();
-	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	open_scene(&scene, kind, what);
 	scene.options.max_connections = 1;
 	do {
 		brink_socket *socket;
@@ -552,6 +551,14 @@ static void without_memory(enum kind kind)
 	CHECK(k > 2);
 	brink_loop_destroy(scene.stage.loop);
 	close_server(&scene.stage.server);
+}
+
+static void without_memory(enum kind kind)
+{
+	scarce_memory();
+	each_allocation_fails(kind, BRINK_CLIENT_SINGLE);
+	each_allocation_fails(kind, BRINK_CLIENT_POOLED);
+	each_allocation_fails(kind, BRINK_CLIENT_SHORT);
 }
 
 static const struct scenario scenarios[] = {

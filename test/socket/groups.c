@@ -7,7 +7,7 @@ const struct group *const groups[] = {
 	&executor_tasks_group, &executor_room_group,
 	&socket_id_group, &socket_write_group, &socket_threads_group, &socket_water_group,
 	&socket_close_group, &socket_read_group, &socket_executor_group, &socket_fail_group,
-	&socket_loop_group, &socket_options_group, &socket_memory_group,
+	&socket_loop_group, &socket_options_group, &socket_memory_group, &scarce_layers_group,
 	&address_group, &listener_accept_group, &listener_limit_group, &listener_shortage_group,
 	&listener_drain_group, &listener_unix_group, &listener_options_group,
 	&messenger_place_group, &messenger_executor_group, &messenger_end_group,

@@ -21,6 +21,7 @@ extern const struct group socket_fail_group; /* socket_fail.c: failing at any mo
 extern const struct group socket_loop_group; /* socket_loop.c: loops that end, fork */
 extern const struct group socket_options_group; /* socket_options.c: what the create says */
 extern const struct group socket_memory_group; /* socket_memory.c: too little of it */
+extern const struct group scarce_layers_group; /* scarce_layers.c: nor for what is above it, or below */
 extern const struct group address_group; /* address_text.c */
 extern const struct group listener_accept_group; /* listener_accept.c */
 extern const struct group listener_limit_group; /* listener_limit.c */

@@ -55,6 +55,7 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/socket_write.c \
 	%reldir%/scarce.c \
 	%reldir%/scarce.h \
+	%reldir%/scarce_layers.c \
 	%reldir%/server_options.c \
 	%reldir%/server_peers.c \
 	%reldir%/server_serve.c \
