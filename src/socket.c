@@ -287,6 +287,8 @@ void brink__socket_posted(brink_task *task)
 		start(socket);
 	if (why & BRINK__SOCKET_FLUSH)
 		brink__socket_take_over(socket);
+	if (why & BRINK__SOCKET_WRITE)
+		brink__socket_write_edge(socket);
 	/* A late resume finds it closed, and may come with the last reference: nobody reads any more. */
 	if (why & BRINK__SOCKET_READ && !socket->closed)
 		brink__socket_read_on(socket);

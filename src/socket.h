@@ -62,7 +62,8 @@ enum {
 	BRINK__SOCKET_SETTLE = 16, /* our side or the peer's has ended, or it is closing */
 	BRINK__SOCKET_FAIL = 32,   /* it has failed, or what its end waits for may have come */
 	BRINK__SOCKET_ALONE = 64,  /* the prober's reference, and this one, are the only ones */
-	BRINK__SOCKET_RECYCLE = 128 /* nobody refers to it any more */
+	BRINK__SOCKET_RECYCLE = 128, /* nobody refers to it any more */
+	BRINK__SOCKET_WRITE = 256    /* the transport's write may go on, if one waits */
 };
 
 enum { BRINK__PAUSED_BY_USER = 1, BRINK__PAUSED_BY_MESSENGER = 2 };
@@ -242,6 +243,9 @@ bool brink__socket_advance(brink_socket *socket);
 /* socket_read.c */
 void brink__socket_read_edge(brink_socket *socket);
 void brink__socket_read_on(brink_socket *socket); /* with the right to read */
+/* The directions in what a transport's write said that it waits for. If it asked for a read as
+ * well, that counts as an edge. By who has the right to write. */
+unsigned brink__socket_waits_of_write(brink_socket *socket, unsigned waits);
 int brink__socket_offload_create(brink_socket *socket);
 /* As brink_socket_pause() and _resume(), on the messenger's account: reading goes on when neither
  * holds it back. */

@@ -136,7 +136,7 @@ static ssize_t end_our_side(brink_socket *socket)
 		result = transport->shutdown(socket->transport_state, socket->fd, &waits);
 	else if (shutdown(socket->fd, SHUT_WR) < 0 && errno != ENOTCONN)
 		result = -errno;
-	socket->write_wait = (unsigned char)waits;
+	socket->write_wait = (unsigned char)brink__socket_waits_of_write(socket, waits);
 	if (result < 0)
 		return result;
 	socket->head->end = false;
@@ -162,6 +162,7 @@ ssize_t brink__socket_write_once(brink_socket *socket)
 	result = brink__socket_transport(socket)->writev(socket->transport_state, socket->fd, batch.parts,
 	                                                 batch.count, &waits);
 	brink__count(&socket->writes, 1);
+	waits = brink__socket_waits_of_write(socket, waits);
 	if (result > 0)
 		take_off(socket, (size_t)result);
 	else if (result == -EAGAIN)

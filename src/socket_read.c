@@ -42,6 +42,15 @@ static void adapt(brink_socket *socket, size_t got)
 	socket->read_size = size < LEAST ? LEAST : size > MOST ? MOST : size;
 }
 
+/* A write that waits does so on the loop, and has been told EAGAIN before it began to: so a
+ * try that comes to the loop later finds it waiting, or not in need of it. */
+static unsigned waits_of_read(brink_socket *socket, unsigned waits)
+{
+	if (brink__unlikely(waits & BRINK_TRANSPORT_TRY_OTHER))
+		brink__socket_post(socket, BRINK__SOCKET_WRITE);
+	return waits & ~BRINK_TRANSPORT_TRY_OTHER;
+}
+
 static ssize_t read_once(brink_socket *socket)
 {
 	struct iovec parts[PARTS];
@@ -55,6 +64,7 @@ static ssize_t read_once(brink_socket *socket)
 	                                                &waits);
 	brink_buffer_commit(&socket->in, result > 0 ? (size_t)result : 0);
 	brink__count(&socket->reads, 1);
+	waits = waits_of_read(socket, waits);
 	if (result > 0) {
 		brink__count(&socket->bytes_read, (uint64_t)result);
 		brink__timing_note_read(socket);
@@ -232,6 +242,14 @@ void brink__socket_read_edge(brink_socket *socket)
 {
 	if (atomic_fetch_add(&socket->edges, 1) == 0)
 		brink__socket_read_on(socket);
+}
+
+/* In a task of its own: a write is no place for on_bytes. */
+unsigned brink__socket_waits_of_write(brink_socket *socket, unsigned waits)
+{
+	if (brink__unlikely(waits & BRINK_TRANSPORT_TRY_OTHER) && atomic_fetch_add(&socket->edges, 1) == 0)
+		brink__socket_post(socket, BRINK__SOCKET_READ);
+	return waits & ~BRINK_TRANSPORT_TRY_OTHER;
 }
 
 /* ---- any thread ---- */

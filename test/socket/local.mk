@@ -63,6 +63,7 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/server_stage.h \
 	%reldir%/server_stop.c \
 	%reldir%/timeout_open.c \
+	%reldir%/transport_cross.c \
 	%reldir%/transport_kinds.c \
 	examples/shared_memory.c \
 	%reldir%/stress_connect.c \
