@@ -205,6 +205,8 @@ man_links = \
 	%reldir%/man/links/brink_socket_write_bytes.3 \
 	%reldir%/man/links/brink_socket_wait.3 \
 	%reldir%/man/links/brink_transport_plain.3 \
+	%reldir%/man/links/brink_transport_state.3 \
+	%reldir%/man/links/brink_memory_resize.3 \
 	%reldir%/man/links/brink_task_init.3 \
 	%reldir%/man/links/brink_task_post.3 \
 	%reldir%/man/links/brink_task_cancel.3 \

@@ -50,6 +50,14 @@ void brink__free(void *memory)
 		allocator(memory, 0, allocator_context);
 }
 
+void *brink_memory_resize(void *memory, size_t size)
+{
+	if (size != 0)
+		return brink__resize(memory, 1, size);
+	brink__free(memory);
+	return NULL;
+}
+
 bool brink__memory_is_plain(void)
 {
 	return allocator == from_system;

@@ -46,6 +46,11 @@ const struct brink_transport brink__transport_plain = {
 	.writev = write_plain,
 };
 
+void *brink_transport_state(const brink_socket *socket, const struct brink_transport *transport)
+{
+	return socket->transport_open && brink__socket_transport(socket) == transport ? socket->transport_state : NULL;
+}
+
 const struct brink_transport *brink_transport_plain(void)
 {
 	return &brink__transport_plain;

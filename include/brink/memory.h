@@ -18,6 +18,10 @@ typedef void *brink_allocator_fn(void *memory, size_t size, void *context);
  * the calling thread and for the process, is freed before the setting changes. */
 BRINK_API void brink_set_allocator(brink_allocator_fn *allocator, void *context);
 
+/* What the library itself allocates by, for what stands on it, such as a transport: behaves
+ * like realloc(), and with a `size` of 0 frees. NULL: there is no memory. Any thread. */
+BRINK_API void *brink_memory_resize(void *memory, size_t size);
+
 BRINK_END_DECLS
 
 #endif

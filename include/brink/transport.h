@@ -54,8 +54,18 @@ struct brink_transport {
 	void *reserved[4]; /* must be zero */
 };
 
+/* Said as -BRINK_ETRUNCATED by transports that mark the end of what a side sends, as TLS does: the
+ * peer's end came without it, so what was read may not be all. Outside of the range of every
+ * system's errno. */
+#define BRINK_ETRUNCATED 20002
+
 /* The plain one: for transports that stand on it. Any thread. */
 BRINK_API const struct brink_transport *brink_transport_plain(void);
+
+/* For functions about a transport's own that are given a socket: the state that its open made; NULL
+ * if the socket has another transport, or the state is not there yet or any more. On the
+ * loop's thread, or in the socket's on_open, on_bytes and on_end. */
+BRINK_API void *brink_transport_state(const brink_socket *socket, const struct brink_transport *transport);
 
 BRINK_END_DECLS
 
