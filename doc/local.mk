@@ -21,6 +21,7 @@ dist_handbook_DATA = \
 	%reldir%/handbook/revive.md \
 	%reldir%/handbook/threads.md \
 	%reldir%/handbook/timers.md \
+	%reldir%/handbook/tls.md \
 	%reldir%/handbook/versioned-id.md \
 	%reldir%/handbook/wakeup-pipe.md \
 	%reldir%/handbook/write-queue.md
@@ -51,6 +52,7 @@ dist_man3_MANS = \
 	%reldir%/man/brink_task.3 \
 	%reldir%/man/brink_timer.3 \
 	%reldir%/man/brink_trace.3 \
+	%reldir%/man/brink_tls.3 \
 	%reldir%/man/brink_transport.3 \
 	%reldir%/man/brink_version.3 \
 	%reldir%/man/brink_watch.3 \
@@ -215,6 +217,14 @@ man_links = \
 	%reldir%/man/links/brink_timer_stop.3 \
 	%reldir%/man/links/brink_timer_postpone.3 \
 	%reldir%/man/links/brink_timer_active.3 \
+	%reldir%/man/links/brink_tls_create.3 \
+	%reldir%/man/links/brink_tls_hold.3 \
+	%reldir%/man/links/brink_tls_release.3 \
+	%reldir%/man/links/brink_tls_for_peer.3 \
+	%reldir%/man/links/brink_tls_set_certificates.3 \
+	%reldir%/man/links/brink_tls_error.3 \
+	%reldir%/man/links/brink_tls_transport.3 \
+	%reldir%/man/links/brink_tls_get_info.3 \
 	%reldir%/man/links/brink_loop_set_trace.3 \
 	%reldir%/man/links/brink_watch_init.3 \
 	%reldir%/man/links/brink_watch_start.3 \

@@ -43,3 +43,6 @@ examples_name_server_SOURCES = %reldir%/name-server.c
 examples_name_server_LDADD = libbrink.la
 examples_name_client_SOURCES = %reldir%/name-client.c
 examples_name_client_LDADD = libbrink.la
+noinst_PROGRAMS += examples/tls-echo
+examples_tls_echo_SOURCES = %reldir%/tls-echo.c
+examples_tls_echo_LDADD = libbrink-tls.la libbrink.la

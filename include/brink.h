@@ -39,6 +39,7 @@
 #include <brink/socket.h>
 #include <brink/task.h>
 #include <brink/timer.h>
+#include <brink/tls.h>
 #include <brink/trace.h>
 #include <brink/transport.h>
 #include <brink/version.h>

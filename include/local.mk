@@ -25,6 +25,7 @@ brinkinclude_HEADERS = \
 	%reldir%/brink/socket.h \
 	%reldir%/brink/task.h \
 	%reldir%/brink/timer.h \
+	%reldir%/brink/tls.h \
 	%reldir%/brink/trace.h \
 	%reldir%/brink/transport.h \
 	%reldir%/brink/version.h \

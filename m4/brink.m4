@@ -127,6 +127,33 @@ AC_DEFUN([BRINK_KQUEUE_DETAILS], [
 	])
 ])
 
+dnl OPENSSL: libbrink-tls has TLS; without it, functions that say that it has not.
+AC_DEFUN([BRINK_OPENSSL], [
+	AC_ARG_WITH([openssl],
+		[AS_HELP_STRING([--with-openssl=auto|yes|no],
+			[TLS by OpenSSL 3, in libbrink-tls (default: where OpenSSL is found)])],
+		[], [with_openssl=auto])
+	brink_openssl=no
+	AS_CASE([$with_openssl],
+		[auto|yes],
+			[PKG_CHECK_MODULES([OPENSSL], [openssl >= 3.0], [brink_openssl=yes],
+				[AS_IF([test "x$with_openssl" = xyes],
+					[AC_MSG_ERROR([OpenSSL 3 was asked for and not found by pkg-config
+(Debian: libssl-dev and pkg-config; Fedora: openssl-devel; NetBSD: openssl; Homebrew: openssl@3)])])])],
+		[no], [],
+		[AC_MSG_ERROR([--with-openssl takes auto, yes or no, not "$with_openssl"])])
+	AM_CONDITIONAL([OPENSSL], [test "x$brink_openssl" = xyes])
+	LIBBRINK_TLS_REQUIRES=
+	AS_IF([test "x$brink_openssl" = xyes], [LIBBRINK_TLS_REQUIRES="openssl >= 3.0"],
+		[OPENSSL_CFLAGS=
+		OPENSSL_LIBS=])
+	AC_SUBST([LIBBRINK_TLS_REQUIRES])
+	AS_CASE([$with_openssl-$brink_openssl],
+		[*-yes], [brink_openssl_summary="OpenSSL"],
+		[no-*], [brink_openssl_summary="none, as asked for"],
+		[brink_openssl_summary="none: OpenSSL 3 was not found (Debian: libssl-dev, Fedora: openssl-devel)"])
+])
+
 dnl CUNIT: brink-conformance is driven by CUnit; without it by a loop of its own, so that
 dnl the contract can be proved on a system that has no CUnit, too.
 AC_DEFUN([BRINK_CUNIT], [

@@ -105,7 +105,34 @@ libbrink_core_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(BACKEND_CPPFLAGS)
 libbrink_core_la_CFLAGS = $(AM_CFLAGS) $(VISIBILITY_CFLAGS)
 libbrink_core_la_LIBADD = $(LIBURING_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
 
-lib_LTLIBRARIES += libbrink.la
+# TLS stands on the public interface, in a library of its own. Its objects are in a convenience
+# library, for the tests that link them with another libbrink.
+if OPENSSL
+tls_files = \
+	%reldir%/tls.h \
+	%reldir%/tls_bio.c \
+	%reldir%/tls_certificate.c \
+	%reldir%/tls_connection.c \
+	%reldir%/tls_context.c \
+	%reldir%/tls_error.c \
+	%reldir%/tls_info.c \
+	%reldir%/tls_session.c \
+	%reldir%/tls_transfer.c
+else
+tls_files = %reldir%/tls_none.c
+endif
+EXTRA_DIST += %reldir%/tls_none.c
+
+noinst_LTLIBRARIES += libbrink-tls-core.la
+libbrink_tls_core_la_SOURCES = $(tls_files)
+libbrink_tls_core_la_CPPFLAGS = $(PROJECT_CPPFLAGS)
+libbrink_tls_core_la_CFLAGS = $(AM_CFLAGS) $(VISIBILITY_CFLAGS) $(OPENSSL_CFLAGS)
+libbrink_tls_core_la_LIBADD = $(OPENSSL_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
+
+lib_LTLIBRARIES += libbrink.la libbrink-tls.la
+libbrink_tls_la_SOURCES =
+libbrink_tls_la_LIBADD = libbrink-tls-core.la libbrink.la
+libbrink_tls_la_LDFLAGS = $(libbrink_la_LDFLAGS)
 libbrink_la_SOURCES =
 libbrink_la_LIBADD = libbrink-core.la
 libbrink_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined \

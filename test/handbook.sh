@@ -33,7 +33,7 @@ while read -r name; do
 		-c "$scratch/$name.c" -o "$scratch/$name.o"
 	# shellcheck disable=SC2086
 	attempt "$name links" ./libtool --quiet --tag=CC --mode=link $CC ${CFLAGS-} \
-		-o "$scratch/$name" "$scratch/$name.o" libbrink.la
+		-o "$scratch/$name" "$scratch/$name.o" libbrink-tls.la libbrink.la
 	attempt "$name runs" "$scratch/$name"
 done <"$scratch/names"
 finish

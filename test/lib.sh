@@ -59,9 +59,15 @@ public_headers()
 	(cd "$srcdir/include" && ls brink.h brink/*.h)
 }
 
-# The names of the functions that the public headers declare.
+# functions_of HEADER...: the names of the functions that public headers declare.
+functions_of()
+{
+	(cd "$srcdir/include" && cat "$@") |
+		sed -n 's/^BRINK_API[^(]*[ *]\(brink_[a-z0-9_]*\)(.*/\1/p' | sort -u
+}
+
 public_functions()
 {
-	(cd "$srcdir/include" && cat brink.h brink/*.h) |
-		sed -n 's/^BRINK_API[^(]*[ *]\(brink_[a-z0-9_]*\)(.*/\1/p' | sort -u
+	# shellcheck disable=SC2046
+	functions_of $(public_headers)
 }

@@ -47,6 +47,7 @@ include $(srcdir)/test/kqueue/local.mk
 include $(srcdir)/test/models/local.mk
 include $(srcdir)/test/reference/local.mk
 include $(srcdir)/test/socket/local.mk
+include $(srcdir)/test/tls/local.mk
 include $(srcdir)/test/unit/local.mk
 include $(srcdir)/test/install/local.mk
 include $(srcdir)/test/checks.mk

@@ -48,6 +48,7 @@ typedef struct brink_signal brink_signal;
 typedef struct brink_socket brink_socket;
 typedef struct brink_task brink_task;
 typedef struct brink_timer brink_timer;
+typedef struct brink_tls brink_tls;
 typedef struct brink_watch brink_watch;
 
 #endif

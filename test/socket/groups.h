@@ -49,6 +49,7 @@ extern const struct group revive_group; /* revive_same_id.c */
 extern const struct group timeout_open_group; /* timeout_open.c */
 extern const struct group transport_group; /* transport_kinds.c */
 extern const struct group transport_cross_group; /* transport_cross.c */
+extern const struct group tls_group; /* tls_group.c */
 extern const struct group stress_connect_group; /* stress_connect.c */
 extern const struct group stress_end_group; /* stress_end.c */
 extern const struct group stress_ids_group; /* stress_ids.c */

@@ -73,6 +73,21 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/stress_kit.h \
 	%reldir%/stress_server.c \
 	%reldir%/stress_write.c
+if OPENSSL
+socket_conformance_files += \
+	%reldir%/tls_end.c \
+	%reldir%/tls_group.c \
+	%reldir%/tls_memory.c \
+	%reldir%/tls_peer.c \
+	%reldir%/tls_session.c \
+	%reldir%/tls_stage.c \
+	%reldir%/tls_stage.h \
+	%reldir%/tls_talk.c \
+	%reldir%/tls_trust.c
+else
+socket_conformance_files += %reldir%/tls_none.c
+endif
+EXTRA_DIST += %reldir%/tls_none.c
 if CUNIT
 socket_conformance_files += test/conformance/driver_cunit.c
 else
@@ -81,8 +96,9 @@ endif
 
 check_PROGRAMS += socket-conformance
 socket_conformance_SOURCES = $(socket_conformance_files)
-socket_conformance_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/test/conformance $(CUNIT_CFLAGS)
-socket_conformance_LDADD = libbrink.la $(conformance_libraries)
+socket_conformance_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/test/conformance $(CUNIT_CFLAGS) \
+	$(OPENSSL_CFLAGS)
+socket_conformance_LDADD = libbrink-tls.la libbrink.la $(conformance_libraries) $(OPENSSL_LIBS)
 
 TESTS += socket-conformance$(EXEEXT)
 
@@ -90,7 +106,7 @@ if STAND_IN
 check_PROGRAMS += socket-conformance-kqueue
 socket_conformance_kqueue_SOURCES = $(socket_conformance_files)
 socket_conformance_kqueue_CPPFLAGS = $(socket_conformance_CPPFLAGS)
-socket_conformance_kqueue_LDADD = libbrink-kqueue.la $(conformance_libraries)
+socket_conformance_kqueue_LDADD = libbrink-tls-core.la libbrink-kqueue.la $(conformance_libraries)
 
 TESTS += socket-conformance-kqueue$(EXEEXT)
 endif
