@@ -18,6 +18,7 @@ dist_handbook_DATA = \
 	%reldir%/handbook/edge-and-ticket.md \
 	%reldir%/handbook/edge-counter.md \
 	%reldir%/handbook/messages.md \
+	%reldir%/handbook/names.md \
 	%reldir%/handbook/revive.md \
 	%reldir%/handbook/threads.md \
 	%reldir%/handbook/timers.md \
@@ -41,6 +42,7 @@ dist_man3_MANS = \
 	%reldir%/man/brink_hook.3 \
 	%reldir%/man/brink_listener.3 \
 	%reldir%/man/brink_messenger.3 \
+	%reldir%/man/brink_resolver.3 \
 	%reldir%/man/brink_server.3 \
 	%reldir%/man/brink_loop.3 \
 	%reldir%/man/brink_set_allocator.3 \
@@ -154,6 +156,11 @@ man_links = \
 	%reldir%/man/links/brink_length_write.3 \
 	%reldir%/man/links/brink_length_reply.3 \
 	%reldir%/man/links/brink_parse_line.3 \
+	%reldir%/man/links/brink_resolver_create.3 \
+	%reldir%/man/links/brink_resolver_destroy.3 \
+	%reldir%/man/links/brink_resolver_backend.3 \
+	%reldir%/man/links/brink_lookup_start.3 \
+	%reldir%/man/links/brink_lookup_cancel.3 \
 	%reldir%/man/links/brink_server_create.3 \
 	%reldir%/man/links/brink_server_destroy.3 \
 	%reldir%/man/links/brink_server_stop.3 \

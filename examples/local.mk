@@ -46,3 +46,6 @@ examples_name_client_LDADD = libbrink.la
 noinst_PROGRAMS += examples/tls-echo
 examples_tls_echo_SOURCES = %reldir%/tls-echo.c
 examples_tls_echo_LDADD = libbrink-tls.la libbrink.la
+noinst_PROGRAMS += examples/lookup
+examples_lookup_SOURCES = %reldir%/lookup.c
+examples_lookup_LDADD = libbrink.la

@@ -34,6 +34,7 @@
 #include <brink/loop.h>
 #include <brink/memory.h>
 #include <brink/messenger.h>
+#include <brink/resolver.h>
 #include <brink/server.h>
 #include <brink/signal.h>
 #include <brink/socket.h>

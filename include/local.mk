@@ -20,6 +20,7 @@ brinkinclude_HEADERS = \
 	%reldir%/brink/loop.h \
 	%reldir%/brink/memory.h \
 	%reldir%/brink/messenger.h \
+	%reldir%/brink/resolver.h \
 	%reldir%/brink/server.h \
 	%reldir%/brink/signal.h \
 	%reldir%/brink/socket.h \

@@ -7,6 +7,7 @@
  * need not use what they were told of, and no later taking would tell the others. */
 #include "config.h"
 
+#include "executor.h"
 #include "list.h"
 #include "loop.h"
 #include "memory.h"
@@ -25,6 +26,8 @@ struct brink_executor {
 	unsigned idle, busy;    /* threads that wait for work; that are in a task */
 	unsigned named;         /* threads that have taken their numbers */
 	bool ending;
+	bool left; /* nobody waits for the threads: the last of those that are `alive` frees it */
+	unsigned alive;
 	unsigned forks; /* brink__forks when it was made */
 	unsigned count;
 	pthread_t *threads;
@@ -91,10 +94,20 @@ static brink_task *await_task(brink_executor *executor)
 	return take(executor);
 }
 
+static void discard(brink_executor *executor)
+{
+	pthread_cond_destroy(&executor->room);
+	pthread_cond_destroy(&executor->work);
+	pthread_mutex_destroy(&executor->lock);
+	brink__free(executor->threads);
+	brink__free(executor);
+}
+
 static void *thread_main(void *arg)
 {
 	brink_executor *executor = arg;
 	brink_task *task;
+	bool last;
 
 	own_executor = executor;
 	pthread_mutex_lock(&executor->lock);
@@ -108,7 +121,10 @@ static void *thread_main(void *arg)
 	}
 	/* The others, which waited for this one's last task. */
 	pthread_cond_broadcast(&executor->work);
+	last = executor->left && --executor->alive == 0;
 	pthread_mutex_unlock(&executor->lock);
+	if (last)
+		discard(executor);
 	return NULL;
 }
 
@@ -137,11 +153,18 @@ static void end(brink_executor *executor)
 	pthread_mutex_unlock(&executor->lock);
 	for (unsigned i = 0; i < executor->count; i++)
 		pthread_join(executor->threads[i], NULL);
-	pthread_cond_destroy(&executor->room);
-	pthread_cond_destroy(&executor->work);
-	pthread_mutex_destroy(&executor->lock);
-	brink__free(executor->threads);
-	brink__free(executor);
+	discard(executor);
+}
+
+void brink__executor_leave(brink_executor *executor)
+{
+	pthread_mutex_lock(&executor->lock);
+	executor->ending = executor->left = true;
+	executor->alive = executor->count;
+	for (unsigned i = 0; i < executor->count; i++)
+		pthread_detach(executor->threads[i]);
+	pthread_cond_broadcast(&executor->work);
+	pthread_mutex_unlock(&executor->lock);
 }
 
 static void take_options(brink_executor *executor, const struct brink_executor_options *options)

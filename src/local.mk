@@ -30,6 +30,7 @@ core_files = \
 	%reldir%/datagram_send.c \
 	%reldir%/error.c \
 	%reldir%/executor.c \
+	%reldir%/executor.h \
 	%reldir%/group.c \
 	%reldir%/group.h \
 	%reldir%/hook.c \
@@ -71,6 +72,10 @@ core_files = \
 	%reldir%/server_options.c \
 	%reldir%/server_seat.c \
 	%reldir%/server_stop.c \
+	%reldir%/resolver.c \
+	%reldir%/resolver.h \
+	%reldir%/resolver_query.c \
+	%reldir%/resolver_system.c \
 	%reldir%/revive.c \
 	%reldir%/signal.c \
 	%reldir%/slot.c \

@@ -21,6 +21,7 @@ EXTRA_DIST += \
 	%reldir%/headers.sh \
 	%reldir%/lib.sh \
 	%reldir%/manpages.sh \
+	%reldir%/names.sh \
 	%reldir%/readme.sh \
 	%reldir%/servers.sh \
 	%reldir%/style.sh \
@@ -34,6 +35,7 @@ TESTS += \
 	%reldir%/handbook.sh \
 	%reldir%/headers.sh \
 	%reldir%/manpages.sh \
+	%reldir%/names.sh \
 	%reldir%/readme.sh \
 	%reldir%/servers.sh \
 	%reldir%/style.sh \

@@ -7,10 +7,9 @@
 BRINK_BEGIN_DECLS
 
 /* A description of `error`, a negative errno value as libbrink's functions return
- * it (the positive value is understood too); "no error" for 0. BRINK_EOVERCROWDED of
- * <brink/socket.h> and BRINK_ETRUNCATED of <brink/transport.h> are known, too. The text is the
- * system's and not to be freed; it stays valid at least until the same thread's next call. Any
- * thread. */
+ * it (the positive value is understood too); "no error" for 0. The numbers of the library's
+ * own, in <brink/socket.h>, <brink/transport.h> and <brink/resolver.h>, are known, too. The text is
+ * the system's and not to be freed; it stays valid at least until the same thread's next call. Any thread. */
 BRINK_API const char *brink_strerror(int error);
 
 BRINK_END_DECLS

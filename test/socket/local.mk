@@ -37,6 +37,10 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/messenger_place.c \
 	%reldir%/messenger_stage.c \
 	%reldir%/messenger_stage.h \
+	%reldir%/names_stage.c \
+	%reldir%/names_stage.h \
+	%reldir%/resolver_end.c \
+	%reldir%/resolver_names.c \
 	%reldir%/review_end.c \
 	%reldir%/review_transport.c \
 	%reldir%/revive_same_id.c \

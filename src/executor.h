@@ -1,0 +1,11 @@
+/* What executors do for the library alone. */
+#ifndef BRINK_EXECUTOR_INTERNAL_H
+#define BRINK_EXECUTOR_INTERNAL_H
+
+#include <brink/executor.h>
+
+/* As brink_executor_destroy(), but without waiting: the threads run what was posted to its end, and
+ * the last of them frees the executor. Not in a forked child, nor from one of its own tasks. */
+void brink__executor_leave(brink_executor *executor);
+
+#endif
