@@ -37,6 +37,7 @@ dist_man3_MANS = \
 	%reldir%/man/brink_child.3 \
 	%reldir%/man/brink_client.3 \
 	%reldir%/man/brink_datagram.3 \
+	%reldir%/man/brink_dial.3 \
 	%reldir%/man/brink_executor.3 \
 	%reldir%/man/brink_group.3 \
 	%reldir%/man/brink_hook.3 \
@@ -111,6 +112,8 @@ man_links = \
 	%reldir%/man/links/brink_datagram_fd.3 \
 	%reldir%/man/links/brink_datagram_features.3 \
 	%reldir%/man/links/brink_datagram_counters.3 \
+	%reldir%/man/links/brink_dial_start.3 \
+	%reldir%/man/links/brink_dial_cancel.3 \
 	%reldir%/man/links/brink_executor_create.3 \
 	%reldir%/man/links/brink_executor_destroy.3 \
 	%reldir%/man/links/brink_executor_post.3 \
@@ -205,6 +208,7 @@ man_links = \
 	%reldir%/man/links/brink_socket_loop.3 \
 	%reldir%/man/links/brink_socket_arg.3 \
 	%reldir%/man/links/brink_socket_fd.3 \
+	%reldir%/man/links/brink_socket_host.3 \
 	%reldir%/man/links/brink_socket_get_info.3 \
 	%reldir%/man/links/brink_socket_local.3 \
 	%reldir%/man/links/brink_socket_peer.3 \

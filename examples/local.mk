@@ -49,3 +49,7 @@ examples_tls_echo_LDADD = libbrink-tls.la libbrink.la
 noinst_PROGRAMS += examples/lookup
 examples_lookup_SOURCES = %reldir%/lookup.c
 examples_lookup_LDADD = libbrink.la
+
+noinst_PROGRAMS += examples/fetch
+examples_fetch_SOURCES = %reldir%/fetch.c
+examples_fetch_LDADD = libbrink.la

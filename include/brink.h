@@ -25,6 +25,7 @@
 #include <brink/child.h>
 #include <brink/client.h>
 #include <brink/datagram.h>
+#include <brink/dial.h>
 #include <brink/error.h>
 #include <brink/executor.h>
 #include <brink/group.h>

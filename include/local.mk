@@ -11,6 +11,7 @@ brinkinclude_HEADERS = \
 	%reldir%/brink/child.h \
 	%reldir%/brink/client.h \
 	%reldir%/brink/datagram.h \
+	%reldir%/brink/dial.h \
 	%reldir%/brink/error.h \
 	%reldir%/brink/executor.h \
 	%reldir%/brink/group.h \

@@ -13,7 +13,9 @@ static int check(const struct brink_client_options *options)
 	for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
 		if (options->reserved[i] != NULL)
 			return -EINVAL;
-	if (options->address == NULL || (options->loop == NULL) == (options->group == NULL))
+	if ((options->address == NULL) == (options->name == NULL) || (options->loop == NULL) == (options->group == NULL))
+		return -EINVAL;
+	if (options->socket.name != NULL || (options->group != NULL && options->socket.resolver != NULL))
 		return -EINVAL;
 	if ((unsigned)options->kind > BRINK_CLIENT_SHORT || options->socket.address != NULL || options->socket.fd != 0)
 		return -EINVAL;
@@ -28,6 +30,7 @@ static int configure(struct brink__socket_config **config, const struct brink_cl
 	int result;
 
 	socket.address = options->address;
+	socket.name = options->name;
 	result = brink__socket_config_create(config, &socket);
 	if (result == 0 && options->kind == BRINK_CLIENT_POOLED)
 		(*config)->rest_timeout = options->idle_timeout != 0 ? options->idle_timeout : BRINK_SECONDS(60);

@@ -28,6 +28,7 @@ core_files = \
 	%reldir%/datagram_queue.c \
 	%reldir%/datagram_receive.c \
 	%reldir%/datagram_send.c \
+	%reldir%/dial.c \
 	%reldir%/error.c \
 	%reldir%/executor.c \
 	%reldir%/executor.h \
@@ -82,6 +83,7 @@ core_files = \
 	%reldir%/socket.c \
 	%reldir%/socket.h \
 	%reldir%/socket_create.c \
+	%reldir%/socket_dial.c \
 	%reldir%/socket_flush.c \
 	%reldir%/socket_info.c \
 	%reldir%/socket_open.c \

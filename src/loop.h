@@ -68,6 +68,7 @@ struct brink_loop {
 	struct brink_list signals;
 	struct brink_list children;
 	struct brink_list sockets;
+	brink_resolver *resolver; /* of its sockets that bring none; NULL before the first */
 	char *flat; /* where small requests to write are gathered; NULL before the first */
 	brink_signal child_signal; /* SIGCHLD, while a child is waited for without a pidfd */
 	unsigned child_signal_users;
@@ -227,6 +228,9 @@ void brink__wakeup_close(brink_loop *loop);
 int brink__wakeup_after_fork(brink_loop *loop);
 /* Sleeps until the next wakeup, on a loop that is being destroyed. */
 void brink__wakeup_wait(brink_loop *loop);
+
+/* resolver.c: the loop's own, made when it is first needed. */
+int brink__loop_resolver(brink_loop *loop, brink_resolver **resolver);
 
 /* socket.c */
 void brink__sockets_end(brink_loop *loop);

@@ -23,6 +23,8 @@ struct brink_resolver {
 	size_t most, queued;
 	uint64_t timeout;
 	bool serving;
+	bool ended;
+	atomic_uint references; /* until it is destroyed, and those of sockets */
 	unsigned forks; /* brink__forks when it was made */
 };
 
@@ -101,17 +103,22 @@ static struct brink__query *part(brink_lookup *lookup)
 	return query;
 }
 
-static void on_timer(brink_timer *timer)
+static void end(brink_lookup *lookup, int error)
 {
-	brink_lookup *lookup = brink_container_of(timer, brink_lookup, timer);
 	struct brink__query *query = part(lookup);
-	bool answered = query != NULL && query->state == BRINK__QUERY_ANSWERED;
-	int error = answered ? query->error : -ETIMEDOUT;
 
 	lookup->addresses = error == 0 ? query->addresses : NULL;
 	lookup->count = error == 0 ? query->count : 0;
 	lookup->call(lookup, error);
 	brink__query_free(query);
+}
+
+static void on_timer(brink_timer *timer)
+{
+	brink_lookup *lookup = brink_container_of(timer, brink_lookup, timer);
+	struct brink__query *query = lookup->query;
+
+	end(lookup, query->state == BRINK__QUERY_ANSWERED ? query->error : -ETIMEDOUT);
 }
 
 int brink_lookup_cancel(brink_lookup *lookup)
@@ -141,7 +148,7 @@ int brink_lookup_start(brink_resolver *resolver, brink_lookup *lookup, const cha
 		return -EINVAL;
 	if (lookup->query != NULL)
 		return -EEXIST;
-	if (resolver->forks != brink__forks)
+	if (resolver->ended || resolver->forks != brink__forks)
 		return -ECANCELED;
 	result = brink__query_create(&query, name, lookup->family);
 	if (result < 0)
@@ -192,6 +199,7 @@ int brink_resolver_create(brink_resolver **created, brink_loop *loop, const stru
 	if (resolver == NULL)
 		return -ENOMEM;
 	resolver->loop = loop;
+	atomic_init(&resolver->references, 1);
 	take_options(resolver, options);
 	result = brink__names_open(&resolver->names, loop, options);
 	if (result < 0)
@@ -201,17 +209,19 @@ int brink_resolver_create(brink_resolver **created, brink_loop *loop, const stru
 	return result;
 }
 
-/* Those that are asked for stay with who answers. */
-static void cancel_all(struct brink_list *list)
+/* Those that are asked for stay with who answers. In a forked child nobody is called. */
+static void end_all(brink_resolver *resolver, struct brink_list *list)
 {
-	struct brink_list *node = list->next, *next;
+	struct brink_list pass, *node;
 
-	for (; node != list; node = next) {
-		struct brink__query *query = brink_container_of(node, struct brink__query, node);
+	brink__list_take(&pass, list);
+	while ((node = brink__list_step(&pass, list)) != NULL) {
+		brink_lookup *lookup = brink_container_of(node, struct brink__query, node)->lookup;
 
-		next = node->next;
-		if (query->lookup != NULL)
-			brink_lookup_cancel(query->lookup);
+		if (lookup != NULL && resolver->forks == brink__forks)
+			end(lookup, -ECANCELED);
+		else if (lookup != NULL)
+			brink_lookup_cancel(lookup);
 	}
 }
 
@@ -219,14 +229,41 @@ void brink_resolver_destroy(brink_resolver *resolver)
 {
 	if (resolver == NULL)
 		return;
-	cancel_all(&resolver->waiting);
-	cancel_all(&resolver->answered);
-	cancel_all(&resolver->asked);
+	resolver->ended = true;
+	end_all(resolver, &resolver->waiting);
+	end_all(resolver, &resolver->answered);
+	end_all(resolver, &resolver->asked);
 	brink__names_close(resolver->names);
-	brink__free(resolver);
+	brink__resolver_drop(resolver);
+}
+
+void brink__resolver_hold(brink_resolver *resolver)
+{
+	atomic_fetch_add(&resolver->references, 1);
+}
+
+void brink__resolver_drop(brink_resolver *resolver)
+{
+	if (atomic_fetch_sub(&resolver->references, 1) == 1)
+		brink__free(resolver);
 }
 
 brink_loop *brink__resolver_loop(const brink_resolver *resolver)
 {
 	return resolver->loop;
+}
+
+int brink__loop_resolver(brink_loop *loop, brink_resolver **resolver)
+{
+	int result = 0;
+
+	/* After a fork the threads are the parent's. */
+	if (loop->resolver != NULL && loop->resolver->forks != brink__forks) {
+		brink_resolver_destroy(loop->resolver);
+		loop->resolver = NULL;
+	}
+	if (loop->resolver == NULL)
+		result = brink_resolver_create(&loop->resolver, loop, NULL);
+	*resolver = loop->resolver;
+	return result;
 }

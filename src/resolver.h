@@ -52,6 +52,9 @@ void brink__query_add(struct brink__query *query, const struct sockaddr *address
  * the program's. The query is the resolver's from here on. */
 void brink__resolver_answered(struct brink__query *query);
 brink_loop *brink__resolver_loop(const brink_resolver *resolver);
+/* For who may ask it after it is destroyed, and is refused then. Any thread. */
+void brink__resolver_hold(brink_resolver *resolver);
+void brink__resolver_drop(brink_resolver *resolver);
 
 /* Who answers: resolver_system.c or resolver_cares.c. */
 struct brink__names;

@@ -74,6 +74,7 @@ static void stop_asking(struct brink__probing *probing)
 {
 	brink_timer_stop(&probing->timer);
 	brink_watch_stop(&probing->watch);
+	brink__socket_dial_stop(probing->socket);
 	if (probing->fd >= 0)
 		close(probing->fd);
 	probing->fd = -1;
@@ -109,8 +110,8 @@ static void come_back(struct brink__probing *probing)
 
 	if (!brink__slot_alone(socket))
 		return; /* we are told when it is the only one */
-	/* With a probe of the user's own, the connect is the new life's. */
-	if (probing->fd < 0)
+	/* With a probe of the user's own, the connect is the new life's; a dial, when that begins. */
+	if (probing->fd < 0 && socket->dial == NULL)
 		result = brink__connect(&socket->config->address, brink__socket_options(socket)->flags, &probing->fd);
 	if (result < 0 && result != -EINPROGRESS) {
 		stop_asking(probing);
@@ -159,6 +160,14 @@ static void on_edge(brink_watch *watch, unsigned ready)
 		answered(probing, result);
 }
 
+static void on_dialed(brink_socket *socket, int result, const char *what)
+{
+	(void)what;
+	if (result >= 0)
+		socket->probing->fd = result;
+	answered(socket->probing, result >= 0 ? 0 : result);
+}
+
 static void ask(struct brink__probing *probing)
 {
 	brink_socket *socket = probing->socket;
@@ -170,6 +179,12 @@ static void ask(struct brink__probing *probing)
 	if (options->probe != NULL) {
 		result = options->probe(socket, options->arg);
 		answered(probing, result);
+		return;
+	}
+	if (socket->dial != NULL) {
+		result = brink__socket_dial(socket, options->connect_timeout, on_dialed);
+		if (result < 0)
+			answered(probing, result);
 		return;
 	}
 	result = brink__connect(&socket->config->address, options->flags, &probing->fd);

@@ -235,6 +235,7 @@ static void end(brink_socket *socket)
 		socket->loop->references++; /* until on_close: the watch was a reason to run so far */
 		if (brink_watch_active(&socket->watch))
 			brink_watch_stop(&socket->watch);
+		brink__socket_dial_stop(socket);
 		brink__timing_stop(socket);
 	}
 	brink__socket_write_edge(socket);
@@ -259,6 +260,7 @@ static void recycle(brink_socket *socket)
 	brink__list_remove(&socket->node);
 	brink__timing_free(socket);
 	brink__revive_free(socket);
+	brink__socket_dial_free(socket);
 	brink__free(socket->offload);
 	brink__free(socket->text);
 	brink__socket_config_drop(socket->config);
@@ -323,6 +325,7 @@ static void forget_all(brink_loop *loop)
 		/* What another thread was about when it forked is in a state that nobody knows. */
 		if (socket->write_waits)
 			brink__requests_forget(socket);
+		brink__socket_dial_stop(socket);
 		if (socket->fd >= 0)
 			close(socket->fd);
 	}

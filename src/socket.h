@@ -11,6 +11,7 @@
  *   socket_timeout.c   one timer for all timeouts of a socket
  *   socket_info.c      what others may ask
  *   connect.c          connecting
+ *   socket_dial.c      connecting to a name
  *   revive.c           probing a failed socket and bringing it back
  *   transport.c        the plain transport
  *
@@ -32,8 +33,9 @@
 /* The options, which many sockets may share; unchangeable. */
 struct brink__socket_config {
 	atomic_uint references;
-	bool client; /* `address` is set: it connects, and may be revived */
-	struct brink_address address;
+	bool client; /* it connects, and may be revived */
+	struct brink_address address; /* of a client; not set where a name has to be looked up */
+	struct brink__socket_name *name; /* of a client that was given one; NULL */
 	struct brink_socket_options options; /* with the defaults filled in */
 	uint64_t rest_timeout; /* after which it ends if nobody has taken it out of its pool; 0 */
 	/* With a messenger, brink__messenger_install() puts the messenger's calls into
@@ -41,6 +43,12 @@ struct brink__socket_config {
 	brink_socket_fn *below_end;
 	brink_socket_close_fn *below_close;
 	void *owner; /* the server whose connections these are */
+};
+
+/* What a client is to connect to. */
+struct brink__socket_name {
+	char host[256]; /* "": it is a path */
+	char text[];
 };
 
 /* A request to write. */
@@ -71,6 +79,7 @@ enum { BRINK__PAUSED_BY_USER = 1, BRINK__PAUSED_BY_MESSENGER = 2 };
 #define BRINK__UNFAILED 1 /* of `error`: no errno that we give is above 0 */
 
 struct brink__socket_timing; /* socket_timeout.c */
+struct brink__socket_dial;   /* socket_dial.c */
 struct brink__probing;       /* revive.c */
 struct brink__offload;       /* socket_read.c */
 
@@ -131,6 +140,7 @@ struct brink_socket {
 	bool transport_open;
 	_Atomic(struct brink__socket_timing *) timing; /* NULL: it had no timeout so far */
 	struct brink__probing *probing;      /* NULL: not revivable */
+	struct brink__socket_dial *dial;     /* NULL: no name has to be looked up */
 	char *text; /* of the failure */
 	void *data;
 	void *upper; /* of the messenger */
@@ -211,6 +221,8 @@ void brink__socket_new_life(brink_socket *socket, int fd);
 /* Starts the watch of a new life on `fd`, which is connected, or, with `connecting`, will be. */
 void brink__socket_begin(brink_socket *socket);
 void brink__socket_connected(brink_socket *socket);
+/* A new life of a socket with a dial: `result` is its descriptor or an error, in `what`. */
+void brink__socket_dialed(brink_socket *socket, int result, const char *what);
 void brink__socket_settle(brink_socket *socket);
 /* What a life leaves behind, and who has a reference could still use. By who alone has one. */
 void brink__socket_clear_away(brink_socket *socket);
@@ -286,6 +298,17 @@ void brink__connect_edge(brink_socket *socket); /* in BRINK_SOCKET_CONNECTING */
 int brink__connect_timed_out(brink_socket *socket);
 /* Non-blocking, close-on-exec, and the options of a stream. -EBADF, -ENOTSOCK, -ENOTCONN. */
 int brink__socket_prepare(int fd, unsigned flags);
+
+/* socket_dial.c */
+/* Copies the name, which is the address already if it has one in it; and its end. */
+int brink__socket_name_create(struct brink__socket_config *config, const char *text);
+void brink__socket_name_free(struct brink__socket_config *config);
+int brink__socket_dial_create(brink_socket *socket); /* what is needed later; -ENOMEM. At its creation */
+void brink__socket_dial_free(brink_socket *socket);
+/* On the loop's thread: */
+typedef void brink__dialed_fn(brink_socket *socket, int result, const char *what);
+int brink__socket_dial(brink_socket *socket, uint64_t timeout, brink__dialed_fn *dialed);
+void brink__socket_dial_stop(brink_socket *socket); /* if it has one that is under way */
 
 /* revive.c */
 int brink__revive_prepare(brink_socket *socket); /* what is needed later; -ENOMEM. At its creation */

@@ -4,6 +4,7 @@
 #include "memory.h"
 #include "messenger.h"
 #include "os.h"
+#include "resolver.h"
 #include "socket.h"
 
 #include <errno.h>
@@ -21,7 +22,12 @@ static int check(const struct brink_socket_options *options)
 			return -EINVAL;
 	if (options->flags & ~(BRINK_SOCKET_DELAY | BRINK_SOCKET_KEEPALIVE | BRINK_SOCKET_PAUSED | BRINK_SOCKET_AS_IT_IS))
 		return -EINVAL;
-	if (options->address == NULL && (options->fd < 0 || options->probe_interval != 0))
+	if (options->address == NULL && options->name == NULL && (options->fd < 0 || options->probe_interval != 0))
+		return -EINVAL;
+	if (options->name != NULL ? options->address != NULL : options->resolver != NULL)
+		return -EINVAL;
+	if (options->attempt_delay != 0 &&
+	    (options->attempt_delay < BRINK_MS(10) || options->attempt_delay > BRINK_SECONDS(2)))
 		return -EINVAL;
 	if (options->messenger != NULL && options->on_bytes != NULL)
 		return -EINVAL;
@@ -72,14 +78,17 @@ int brink__socket_config_create(struct brink__socket_config **created, const str
 	atomic_init(&config->references, 1);
 	config->options = *options;
 	if (options->address != NULL) {
-		config->client = true;
 		config->address = *options->address;
 		config->options.address = &config->address;
 	}
 	set_defaults(&config->options);
-	if (config->options.low_water > config->options.high_water) {
+	config->client = options->address != NULL || options->name != NULL;
+	result = config->options.low_water > config->options.high_water ? -EINVAL : 0;
+	if (result == 0 && options->name != NULL)
+		result = brink__socket_name_create(config, options->name);
+	if (result < 0) {
 		brink__free(config);
-		return -EINVAL;
+		return result;
 	}
 	if (config->options.messenger != NULL)
 		brink__messenger_install(config);
@@ -92,6 +101,7 @@ void brink__socket_config_drop(struct brink__socket_config *config)
 	if (atomic_fetch_sub(&config->references, 1) != 1)
 		return;
 	brink_messenger_destroy(config->options.messenger);
+	brink__socket_name_free(config);
 	brink__free(config);
 }
 
@@ -137,6 +147,7 @@ static void init(brink_socket *socket, brink_loop *loop, int fd, struct brink__s
 static void unmake(brink_socket *socket)
 {
 	brink__revive_free(socket);
+	brink__socket_dial_free(socket);
 	brink__free(socket->offload);
 	brink__socket_config_drop(socket->config);
 	brink__slot_give(socket);
@@ -160,6 +171,8 @@ static int make(brink_socket **made, brink_loop *loop, int fd, struct brink__soc
 		result = brink__socket_offload_create(*made);
 	if (result == 0 && (*made)->revivable)
 		result = brink__revive_prepare(*made);
+	if (result == 0 && config->client && config->options.address == NULL)
+		result = brink__socket_dial_create(*made);
 	if (result < 0)
 		unmake(*made);
 	return result;
@@ -192,11 +205,16 @@ static bool is_local(int error)
 static int connect_to(brink_socket **held, brink_socket_id *id, brink_loop *loop, struct brink__socket_config *config)
 {
 	brink_socket *socket;
-	int result = make(&socket, loop, -1, config), connected, fd = -1;
+	int result, connected = -EINPROGRESS, fd = -1;
 
+	if (config->options.resolver != NULL && brink__resolver_loop(config->options.resolver) != loop)
+		return -EINVAL;
+	result = make(&socket, loop, -1, config);
 	if (result < 0)
 		return result;
-	connected = brink__connect(&config->address, config->options.flags, &fd);
+	/* A name is dialed on the loop. */
+	if (socket->dial == NULL)
+		connected = brink__connect(&config->address, config->options.flags, &fd);
 	if (is_local(connected)) {
 		unmake(socket);
 		return connected;

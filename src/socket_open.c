@@ -110,13 +110,49 @@ static void on_edge(brink_watch *watch, unsigned ready)
 		brink__socket_write_edge(socket);
 }
 
+static int start_watch(brink_socket *socket, unsigned interest)
+{
+	brink_watch_init(&socket->watch, on_edge);
+	return brink_watch_start(socket->loop, &socket->watch, socket->fd, interest);
+}
+
+void brink__socket_dialed(brink_socket *socket, int result, const char *what)
+{
+	if (result < 0) {
+		brink__socket_fail(socket, result == -ETIMEDOUT ? brink__connect_timed_out(socket) : result, what);
+		return;
+	}
+	socket->fd = result;
+	if (brink__socket_failed(socket))
+		return; /* its end is on its way, and closes it */
+	result = start_watch(socket, BRINK_READ);
+	if (result < 0)
+		brink__socket_fail(socket, result, "watch");
+	else
+		brink__socket_connected(socket);
+}
+
+static void dial(brink_socket *socket)
+{
+	int result = brink__timing_start(socket);
+
+	/* Its time is the connect timeout's to measure. */
+	if (result == 0)
+		result = brink__socket_dial(socket, UINT64_MAX, brink__socket_dialed);
+	if (result < 0)
+		brink__socket_fail(socket, result, "name lookup");
+}
+
 void brink__socket_begin(brink_socket *socket)
 {
 	unsigned interest = socket->connecting ? BRINK_READ | BRINK_WRITE : BRINK_READ;
 	int result;
 
-	brink_watch_init(&socket->watch, on_edge);
-	result = brink_watch_start(socket->loop, &socket->watch, socket->fd, interest);
+	if (socket->dial != NULL && socket->fd < 0) {
+		dial(socket);
+		return;
+	}
+	result = start_watch(socket, interest);
 	if (result == 0)
 		result = brink__timing_start(socket);
 	if (result < 0)

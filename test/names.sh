@@ -28,5 +28,52 @@ many_at_once()
 attempt "lookup of many" many_at_once
 attempt "a host that is none is an error" sh -c '! examples/lookup "no host"'
 attempt "an address of the other family is an error" sh -c '! examples/lookup --family 6 127.0.0.1'
+
+# Any free port, which nc tells.
+start_server()
+{
+	nc -l -v -N "$1" 0 <"$scratch/answer" >"$scratch/heard" 2>"$scratch/said" &
+	running=$!
+	tries=0
+	port=
+	while [ -z "$port" ] && [ $tries -lt 600 ] && kill -0 "$running" 2>/dev/null; do
+		port=$(sed -n 's/^[Ll]istening on .* \([0-9][0-9]*\)$/\1/p' "$scratch/said")
+		[ -n "$port" ] || sleep 0.1
+		tries=$((tries + 1))
+	done
+	[ -n "$port" ]
+}
+
+fetches_by_name()
+{
+	if ! start_server "$1"; then
+		cat "$scratch/said"
+		return 1
+	fi
+	examples/fetch "$2:$port" 'over the' 'wire' >"$scratch/fetched" || return 1
+	wait "$running" || return 1
+	running=
+	diff "$scratch/answer" "$scratch/fetched" &&
+		printf 'over the\r\nwire\r\n' | diff - "$scratch/heard"
+}
+
+running=
+trap '[ -z "$running" ] || kill "$running" 2>/dev/null; rm -rf "$scratch"' EXIT
+echo 'and back' >"$scratch/answer"
+if ! nc -h 2>&1 | grep -q '^OpenBSD netcat'; then
+	skip "fetch from nc: it is not here, or another one"
+else
+	attempt "fetch by number from nc" fetches_by_name 127.0.0.1 127.0.0.1
+	for address in 127.0.0.1 ::1; do
+		if examples/lookup localhost 2>/dev/null | grep -q " $address\$"; then
+			attempt "fetch from localhost, where nc listens on $address alone" \
+				fetches_by_name "$address" localhost
+		else
+			skip "fetch from localhost: it is not $address here"
+		fi
+	done
+fi
+attempt "a port that nobody listens on is an error" sh -c '! examples/fetch localhost:1'
+attempt "a host that is none is an error to fetch from" sh -c '! examples/fetch nonesuch.invalid:80'
 attempt "bad arguments are an error" sh -c '! examples/lookup && ! examples/lookup --nonesuch 1 ::1'
 finish

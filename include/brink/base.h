@@ -35,6 +35,7 @@ typedef struct brink_buffer brink_buffer;
 typedef struct brink_child brink_child;
 typedef struct brink_client brink_client;
 typedef struct brink_datagram brink_datagram;
+typedef struct brink_dial brink_dial;
 typedef struct brink_executor brink_executor;
 typedef struct brink_executor_room brink_executor_room;
 typedef struct brink_group brink_group;

@@ -27,14 +27,16 @@ BRINK_BEGIN_DECLS
 
 enum brink_client_kind { BRINK_CLIENT_SINGLE, BRINK_CLIENT_POOLED, BRINK_CLIENT_SHORT };
 
-/* All zero but for `address` and one of `loop` and `group` asks for the defaults. */
+/* All zero but for one of `address` and `name`, and of `loop` and `group`, asks for the defaults. */
 struct brink_client_options {
-	const struct brink_address *address; /* copied */
+	const struct brink_address *address; /* copied; or */
+	const char *name; /* as in the options of a socket; each connection looks it up. Copied */
 	enum brink_client_kind kind;
 	brink_loop *loop;   /* of all connections; or */
 	brink_group *group; /* which places each by its own rule; must outlive the connections */
-	/* Of each connection; its `address` and `fd` must be zero. A probe interval is for
-	 * SINGLE only: then a connection that has failed is not replaced but revived. */
+	/* Of each connection; its `address`, `name` and `fd` must be zero, with a group its `resolver`,
+	 * too. A probe interval is for SINGLE only: then a connection that has failed is not
+	 * replaced but revived. */
 	struct brink_socket_options socket;
 	/* Of a pool. Given back and not taken again for so long, a connection is closed, with
 	 * error 0; nanoseconds, 0: 60 s. */

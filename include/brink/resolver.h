@@ -50,10 +50,11 @@ struct brink_resolver_options {
 BRINK_API int brink_resolver_create(brink_resolver **resolver, brink_loop *loop,
                                     const struct brink_resolver_options *options);
 
-/* Ends it, before the loop is destroyed. Lookups that have not ended are cancelled. It does not wait
- * for getaddrinfo(3), which a thread may still be in when no name server answers: that
- * thread goes when it returns from there, and does nothing more. In a forked child it frees only what
- * the threads, which are the parent's, have not been using. NULL is allowed. */
+/* Ends it, before the loop is destroyed. Lookups that have not ended are called with
+ * -ECANCELED. It does not wait for getaddrinfo(3), which a thread may still be in when no name
+ * server answers: that thread goes when it returns from there, and does nothing more. In a forked
+ * child it calls nobody, and frees only what the threads, which are the parent's, have not been
+ * using. NULL is allowed. */
 BRINK_API void brink_resolver_destroy(brink_resolver *resolver);
 
 /* What answers: "getaddrinfo" or "c-ares". Any thread. */
@@ -91,13 +92,14 @@ struct brink_lookup {
  *   -ENAMETOOLONG   the host is longer than 255 bytes, the service longer than 31, or a UNIX
  *                   path does not fit into an address
  *   -ENODEV         there is no interface of the name behind the %
- *   -ECANCELED      in a forked child: the resolver is the parent's
+ *   -ECANCELED      the resolver is being destroyed, or, in a forked child, the parent's
  *   -ENOMEM
  * Its call may bring:
  *   0, -BRINK_ENONAME, -BRINK_ENOADDRESS, -BRINK_ENAMEAGAIN, -BRINK_ENAMEFAILED, -BRINK_ENOSERVICE
  *   -ETIMEDOUT      the time is over
  *   -EAFNOSUPPORT   an address in numbers that is not of `family`
  *   -EAGAIN         no thread could be started
+ *   -ECANCELED      the resolver was destroyed
  *   -ENOMEM, or what else the system says */
 BRINK_API int brink_lookup_start(brink_resolver *resolver, brink_lookup *lookup, const char *name);
 

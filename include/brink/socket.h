@@ -65,9 +65,15 @@ typedef int brink_probe_fn(brink_socket *socket, void *arg);
 #define BRINK_SOCKET_AS_IT_IS 8u  /* `fd` is non-blocking and close-on-exec and has the options that
                                    * it is to have: no system call is made for them */
 
-/* All zero asks for the defaults; one of `address` and `fd` says what it is about. */
+/* All zero asks for the defaults; one of `address`, `name` and `fd` says what it is about. */
 struct brink_socket_options {
-	const struct brink_address *address; /* connect to it; NULL: `fd` is connected already */
+	const struct brink_address *address; /* connect to it; NULL: `fd` is connected already, or: */
+	/* Look it up, and connect to the first of its addresses that answers, as <brink/dial.h> has it:
+	 * "www.example.org:443" or what else brink_lookup_start() takes. Each life begins with
+	 * that, so that a peer that has moved is found. Copied. */
+	const char *name;
+	brink_resolver *resolver; /* for the name; of the socket's loop; NULL: one that the loop makes */
+	uint64_t attempt_delay;   /* for the name: as a dial's `delay`; 0: 250 ms */
 	int fd; /* a connected stream; the library's from the success of the create on */
 	unsigned flags;
 	brink_socket_fn *on_open;
@@ -96,7 +102,7 @@ struct brink_socket_options {
 	/* After so many connects in a row that timed out, the error is -ENETUNREACH instead of
 	 * -ETIMEDOUT. 0: 3. Counted for the socket over its revivals. */
 	unsigned unreachable_after;
-	/* For sockets with an address: probe a failed one so often; 0: never. After each
+	/* For sockets with an address or a name: probe a failed one so often; 0: never. After each
 	 * failed probe the interval is doubled, up to probe_interval_max (0: 64 times
 	 * probe_interval). The first probe comes `isolation` after the failure. */
 	uint64_t probe_interval;
@@ -107,12 +113,12 @@ struct brink_socket_options {
 };
 
 /* Makes a socket and sets `*id` to its id, before the first callback. Any thread.
- *   -EINVAL   no loop, an option is out of range (low_water above high_water, fd below 0), or
- *             reserved memory is not zero
+ *   -EINVAL   no loop, an option is out of range (low_water above high_water, fd below 0) or
+ *             contradicts another, `name` is none, or reserved memory is not zero
  *   -ENOTSOCK, -EBADF, -ENOTCONN   what is wrong with `fd`, which stays the caller's
  *   -ECANCELED   the loop is being destroyed: asked for in a callback that comes of that
  *   -EMFILE, -ENFILE, -ENOMEM, -EAFNOSUPPORT, ...   nothing was made
- * What the network says of a connect comes by on_close. */
+ * What the network says of a connect comes by on_close; so does what a lookup brings. */
 BRINK_API int brink_socket_create(brink_socket_id *id, brink_loop *loop,
                                   const struct brink_socket_options *options);
 
@@ -204,8 +210,12 @@ BRINK_API void brink_socket_resume(brink_socket *socket);
 BRINK_API brink_socket_id brink_socket_get_id(const brink_socket *socket);
 BRINK_API brink_loop *brink_socket_loop(const brink_socket *socket);
 BRINK_API void *brink_socket_arg(const brink_socket *socket);
-/* The descriptor, for options of its own; not to be read, written or closed. */
+/* The descriptor, for options of its own; not to be read, written or closed. -1 while a name is
+ * dialed. */
 BRINK_API int brink_socket_fd(const brink_socket *socket);
+/* The host of the options' `name`, without port and brackets: what a certificate is for. NULL where
+ * there was no name, or a path. Valid as long as the reference. */
+BRINK_API const char *brink_socket_host(const brink_socket *socket);
 
 struct brink_socket_info {
 	enum brink_socket_state state;

@@ -16,6 +16,10 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/datagram_send.c \
 	%reldir%/datagram_stage.c \
 	%reldir%/datagram_stage.h \
+	%reldir%/dial_end.c \
+	%reldir%/dial_race.c \
+	%reldir%/dial_stage.c \
+	%reldir%/dial_stage.h \
 	%reldir%/executor_room.c \
 	%reldir%/executor_tasks.c \
 	%reldir%/group_end.c \
@@ -50,6 +54,7 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/socket_id.c \
 	%reldir%/socket_loop.c \
 	%reldir%/socket_memory.c \
+	%reldir%/socket_name.c \
 	%reldir%/socket_options.c \
 	%reldir%/socket_read.c \
 	%reldir%/socket_stage.c \

@@ -178,6 +178,14 @@ static void times_out(enum kind kind)
 
 /* ---- the end of the resolver ---- */
 
+static struct asked *dropped;
+
+static void drop_another(struct asked *asked)
+{
+	(void)asked;
+	CHECK_OK(brink_lookup_cancel(&dropped->lookup));
+}
+
 /* It does not wait for those that get no answer, and what they hold is freed when they do. */
 static void destroyed_meanwhile(enum kind kind)
 {
@@ -197,10 +205,13 @@ static void destroyed_meanwhile(enum kind kind)
 		ask(stage.resolver, asked[i], "held.test:1");
 	for (uint64_t end = hang_deadline(); names_held() < 2; sleep_ms(1))
 		CHECK(monotonic_now() < end);
+	dropped = asked[4]; /* which waits behind the third */
+	asked[3]->act = drop_another;
 	brink_resolver_destroy(stage.resolver);
 	for (unsigned i = 0; i < 5; i++) {
 		CHECK_ERROR(brink_lookup_cancel(&asked[i]->lookup), -ENOENT);
-		CHECK_EQ(asked[i]->calls, 0);
+		CHECK_EQ(asked[i]->calls, i == 4 ? 0 : 1);
+		CHECK_ERROR(asked[i]->error, i == 4 ? 0 : -ECANCELED);
 		free(asked[i]);
 	}
 	CHECK_OK(brink_loop_destroy(stage.loop));
