@@ -154,6 +154,30 @@ AC_DEFUN([BRINK_OPENSSL], [
 		[brink_openssl_summary="none: OpenSSL 3 was not found (Debian: libssl-dev, Fedora: openssl-devel)"])
 ])
 
+dnl CARES: names are asked of c-ares, and not of the system. Only where it is asked for: the system
+dnl knows more than DNS, and what a program finds should not depend on what was installed where the
+dnl library was built. 1.16 is the first that has ares_getaddrinfo() with services.
+AC_DEFUN([BRINK_CARES], [
+	AC_ARG_WITH([cares],
+		[AS_HELP_STRING([--with-cares],
+			[look names up by c-ares, without threads (default: no, by getaddrinfo)])],
+		[], [with_cares=no])
+	CARES_CFLAGS=
+	CARES_LIBS=
+	AS_CASE([$with_cares],
+		[yes], [PKG_CHECK_MODULES([CARES], [libcares >= 1.16],
+			[LIBBRINK_REQUIRES="${LIBBRINK_REQUIRES:+$LIBBRINK_REQUIRES, }libcares >= 1.16"],
+			[AC_MSG_ERROR([c-ares 1.16 was asked for and not found by pkg-config
+(Debian: libc-ares-dev and pkg-config; FreeBSD, Homebrew: c-ares; NetBSD, OpenBSD: libcares)])])],
+		[no], [],
+		[AC_MSG_ERROR([--with-cares takes yes or no, not "$with_cares"])])
+	AC_SUBST([CARES_CFLAGS])
+	AC_SUBST([CARES_LIBS])
+	AM_CONDITIONAL([CARES], [test "x$with_cares" = xyes])
+	AS_IF([test "x$with_cares" = xyes], [brink_cares_summary=c-ares],
+		[brink_cares_summary="the system (getaddrinfo)"])
+])
+
 dnl CUNIT: brink-conformance is driven by CUnit; without it by a loop of its own, so that
 dnl the contract can be proved on a system that has no CUnit, too.
 AC_DEFUN([BRINK_CUNIT], [

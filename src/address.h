@@ -4,6 +4,7 @@
 
 #include <brink/address.h>
 
+#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/un.h>
@@ -36,6 +37,19 @@ static inline struct sockaddr_in6 brink__address_v6(const struct brink_address *
 
 	memcpy(&v6, &address->storage, sizeof v6);
 	return v6;
+}
+
+/* In host byte order. */
+static inline void brink__address_set_port(struct brink_address *address, in_port_t port)
+{
+	struct sockaddr_in6 v6 = brink__address_v6(address);
+	struct sockaddr_in v4 = brink__address_v4(address);
+
+	v6.sin6_port = v4.sin_port = htons(port);
+	if (address->storage.ss_family == AF_INET)
+		memcpy(&address->storage, &v4, sizeof v4);
+	else if (address->storage.ss_family == AF_INET6)
+		memcpy(&address->storage, &v6, sizeof v6);
 }
 
 /* Of a UNIX address; a path is followed by a NUL unless it fills the whole struct. */

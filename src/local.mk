@@ -76,7 +76,6 @@ core_files = \
 	%reldir%/resolver.c \
 	%reldir%/resolver.h \
 	%reldir%/resolver_query.c \
-	%reldir%/resolver_system.c \
 	%reldir%/revive.c \
 	%reldir%/signal.c \
 	%reldir%/slot.c \
@@ -106,11 +105,18 @@ core_files = \
 	%reldir%/watch_remote.c \
 	%reldir%/wheel.h
 
+# Who answers the resolver.
+if CARES
+core_files += %reldir%/resolver_cares.c
+else
+core_files += %reldir%/resolver_system.c
+endif
+
 noinst_LTLIBRARIES += libbrink-core.la
 libbrink_core_la_SOURCES = $(core_files)
-libbrink_core_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(BACKEND_CPPFLAGS)
+libbrink_core_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(BACKEND_CPPFLAGS) $(CARES_CFLAGS)
 libbrink_core_la_CFLAGS = $(AM_CFLAGS) $(VISIBILITY_CFLAGS)
-libbrink_core_la_LIBADD = $(LIBURING_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
+libbrink_core_la_LIBADD = $(LIBURING_LIBS) $(CARES_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
 
 # TLS stands on the public interface, in a library of its own. Its objects are in a convenience
 # library, for the tests that link them with another libbrink.

@@ -251,27 +251,52 @@ static void take_sigpipe(const sigset_t *set)
 
 #endif
 
-/* A pipe has no flag against SIGPIPE: it is blocked for this thread during the write,
- * and taken back where the write raised it. One that was pending before stays. */
-static ssize_t write_pipe(int fd, const struct iovec *parts, int count)
+static bool is_sigpipe_pending(void)
 {
-	sigset_t pipe_signal, pending, before;
-	ssize_t moved;
-	bool was_pending;
+	sigset_t pending;
 
-	sigemptyset(&pipe_signal);
-	sigaddset(&pipe_signal, SIGPIPE);
 	sigemptyset(&pending);
 	sigpending(&pending);
-	was_pending = sigismember(&pending, SIGPIPE) == 1;
-	pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+	return sigismember(&pending, SIGPIPE) == 1;
+}
+
+static void set_to_sigpipe(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGPIPE);
+}
+
+void brink__os_hold_sigpipe(struct brink__sigpipe *held)
+{
+	sigset_t set;
+
+	set_to_sigpipe(&set);
+	held->was_pending = is_sigpipe_pending();
+	pthread_sigmask(SIG_BLOCK, &set, &held->before);
+}
+
+void brink__os_release_sigpipe(struct brink__sigpipe *held)
+{
+	sigset_t set;
+
+	set_to_sigpipe(&set);
+	if (!held->was_pending && is_sigpipe_pending())
+		take_sigpipe(&set);
+	pthread_sigmask(SIG_SETMASK, &held->before, NULL);
+}
+
+/* A pipe has no flag against SIGPIPE. */
+static ssize_t write_pipe(int fd, const struct iovec *parts, int count)
+{
+	struct brink__sigpipe held;
+	ssize_t moved;
+
+	brink__os_hold_sigpipe(&held);
 	do
 		moved = writev(fd, parts, count);
 	while (moved < 0 && errno == EINTR);
 	moved = moved < 0 ? -errno : moved;
-	if (moved == -EPIPE && !was_pending)
-		take_sigpipe(&pipe_signal);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	brink__os_release_sigpipe(&held);
 	return moved;
 }
 

@@ -7,6 +7,7 @@
 #include "table.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -46,6 +47,15 @@ int brink__os_identify(int fd, struct brink__file *file);
 /* write(2) and writev(2) that never raise SIGPIPE. */
 ssize_t brink__os_write(int fd, enum brink__kind kind, const void *bytes, size_t size);
 ssize_t brink__os_writev(int fd, enum brink__kind kind, const struct iovec *parts, int count);
+
+/* From the first to the second, this thread gets no SIGPIPE: what raises one in between raises none.
+ * One that was pending before stays. For writes to pipes, and by others. */
+struct brink__sigpipe {
+	sigset_t before;
+	bool was_pending;
+};
+void brink__os_hold_sigpipe(struct brink__sigpipe *held);
+void brink__os_release_sigpipe(struct brink__sigpipe *held);
 
 /* The same where nothing is known of `fd`: on what is no socket it costs a call or two more. */
 ssize_t brink__os_writev_any(int fd, const struct iovec *parts, int count);

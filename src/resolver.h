@@ -36,6 +36,7 @@ struct brink__query {
 	/* The question. */
 	char host[BRINK__HOST_MOST + 1];
 	char service[BRINK__SERVICE_MOST + 1];
+	int port; /* -1: the service is a name */
 };
 
 /* resolver_query.c */
@@ -44,7 +45,8 @@ int brink__query_create(struct brink__query **query, const char *text, int famil
 void brink__query_free(struct brink__query *query); /* NULL is allowed */
 /* The host of a name that brink__query_create() would read, without brackets; "" for a path. */
 int brink__query_host(const char *text, char host[BRINK__HOST_MOST + 1]);
-/* Room for the `count` addresses of an answer; -ENOMEM. Then each of them, in order. */
+/* Room for the `count` addresses of an answer; -ENOMEM. Then each of them, in order; their port is set
+ * here if it is a number. */
 int brink__query_reserve(struct brink__query *query, size_t count);
 void brink__query_add(struct brink__query *query, const struct sockaddr *address, socklen_t length);
 

@@ -1,6 +1,7 @@
 /* A question to a resolver, and the answer. */
 #include "config.h"
 
+#include "address.h"
 #include "memory.h"
 #include "resolver.h"
 
@@ -20,15 +21,18 @@ static int copy(char *to, const char *from, size_t length, size_t most)
 	return 0;
 }
 
-/* A number above all ports is no service; some systems cut it to 16 bits. */
-static int check_service(const char *service)
+/* The port of a service that is a number, or -1 for one that is a name. A number above all ports is
+ * neither; some systems would cut it to 16 bits. */
+static int read_port(const char *service, int *port)
 {
-	unsigned long number = 0;
+	int number = 0;
 
+	*port = -1;
 	if (service[strspn(service, "0123456789")] != '\0')
 		return 0;
 	for (; *service != '\0' && number <= 65535; service++)
-		number = 10 * number + (unsigned long)(*service - '0');
+		number = 10 * number + (*service - '0');
+	*port = number;
 	return number <= 65535 ? 0 : -EINVAL;
 }
 
@@ -57,7 +61,7 @@ static int split(const char *text, char *host, char *service)
 	result = copy(host, text, length, BRINK__HOST_MOST);
 	if (result == 0)
 		result = copy(service, colon + 1, strlen(colon + 1), BRINK__SERVICE_MOST);
-	return result == 0 ? check_service(service) : result;
+	return result;
 }
 
 static int answer_with(struct brink__query *query, const struct brink_address *address)
@@ -84,7 +88,8 @@ static int read_name(struct brink__query *query, const char *text)
 		return answer_with(query, &address);
 	if (result != -EINVAL || strncmp(text, "unix:", 5) == 0)
 		return result;
-	return split(text, query->host, query->service);
+	result = split(text, query->host, query->service);
+	return result == 0 ? read_port(query->service, &query->port) : result;
 }
 
 int brink__query_create(struct brink__query **created, const char *text, int family)
@@ -140,6 +145,8 @@ void brink__query_add(struct brink__query *query, const struct sockaddr *from, s
 
 	if (query->count == query->room || brink_address_from_sockaddr(&address, from, length) < 0)
 		return;
+	if (query->port >= 0)
+		brink__address_set_port(&address, (in_port_t)query->port);
 	for (unsigned i = 0; i < query->count; i++)
 		if (brink_address_equal(&query->addresses[i], &address))
 			return;

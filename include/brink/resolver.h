@@ -37,7 +37,7 @@ struct brink_resolver_options {
 	uint64_t timeout;  /* of a lookup that brings none of its own, from its start to its call,
 	                    * in nanoseconds; 0: 30 s */
 	/* c-ares: the name servers in place of the system's, "192.0.2.1:53,[2001:db8::1]:53".
-	 * Copied. */
+	 * NULL: those of the environment variable BRINK_NAME_SERVERS, or the system's. Copied. */
 	const char *servers;
 	void *reserved[4]; /* must be zero */
 };

@@ -41,6 +41,8 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/messenger_place.c \
 	%reldir%/messenger_stage.c \
 	%reldir%/messenger_stage.h \
+	%reldir%/names_server.c \
+	%reldir%/names_server.h \
 	%reldir%/names_stage.c \
 	%reldir%/names_stage.h \
 	%reldir%/resolver_end.c \

@@ -1,5 +1,7 @@
 #include "names_stage.h"
 
+#include "names_server.h"
+
 #include <arpa/inet.h>
 #include <dlfcn.h>
 #include <netdb.h>
@@ -77,6 +79,40 @@ unsigned names_asked(void)
 unsigned names_held(void)
 {
 	return inside;
+}
+
+/* ---- a name server ---- */
+
+static int answer_server(const char *host, char addresses[256], bool first)
+{
+	bool held = strncmp(host, "held", 4) == 0;
+	struct scripted *name;
+	int error = BRINK_ENONAME;
+
+	pthread_mutex_lock(&lock);
+	asked_for += first;
+	inside += first && held && !let_go;
+	if (let_go)
+		inside = 0;
+	name = find(host);
+	if (name != NULL) {
+		error = name->error;
+		memcpy(addresses, name->addresses, 256);
+	}
+	if (held && !let_go)
+		error = -1;
+	pthread_mutex_unlock(&lock);
+	return error;
+}
+
+bool asks_cares(void)
+{
+	return strcmp(brink_resolver_backend(), "c-ares") == 0;
+}
+
+void forget_names(void)
+{
+	stop_names_server();
 }
 
 /* ---- getaddrinfo(3), in place of the system's ---- */
@@ -235,12 +271,39 @@ void ask(brink_resolver *resolver, struct asked *asked, const char *name)
 	CHECK_EQ(asked->calls, calls); /* never from the start */
 }
 
+static int compare_texts(const void *one, const void *other)
+{
+	return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+/* The words of `text`, in order of the alphabet. */
+static void sort_words(char *text)
+{
+	char copy[512], *words[64], *rest = NULL;
+	size_t count = 0;
+
+	strcpy(copy, text);
+	for (char *word = strtok_r(copy, " ", &rest); word != NULL; word = strtok_r(NULL, " ", &rest))
+		words[count++] = word;
+	qsort(words, count, sizeof words[0], compare_texts);
+	*text = '\0';
+	for (size_t i = 0; i < count; i++)
+		strcat(strcat(text, i > 0 ? " " : ""), words[i]);
+}
+
 void expect_answer(brink_loop *loop, struct asked *asked, const char *addresses)
 {
+	char expected[512];
+
 	RUN_UNTIL(loop, asked->calls > 0);
 	CHECK_OK(asked->error);
-	if (strcmp(asked->text, addresses) != 0)
-		FAIL("\"%s\", and not \"%s\"", asked->text, addresses);
+	snprintf(expected, sizeof expected, "%s", addresses);
+	if (asks_cares()) {
+		sort_words(expected);
+		sort_words(asked->text);
+	}
+	if (strcmp(asked->text, expected) != 0)
+		FAIL("\"%s\", and not \"%s\"", asked->text, expected);
 	asked->calls = 0;
 }
 
@@ -259,13 +322,27 @@ brink_resolver *new_resolver(brink_loop *loop, const struct brink_resolver_optio
 	return resolver;
 }
 
+static void be_asked(void)
+{
+	char address[64];
+
+	if (!asks_cares())
+		return;
+	stop_names_server();
+	start_names_server(answer_server, address);
+	CHECK_EQ(setenv("BRINK_NAME_SERVERS", address, 1), 0);
+}
+
 void need_scripted_names(void)
 {
-	brink_loop *loop = new_loop();
-	brink_resolver *resolver = new_resolver(loop, NULL);
+	brink_resolver *resolver;
 	struct asked asked;
+	brink_loop *loop;
 	bool scripted;
 
+	be_asked();
+	loop = new_loop();
+	resolver = new_resolver(loop, NULL);
 	init_asked(&asked);
 	script_addresses("probe.test", "127.0.0.1");
 	ask(resolver, &asked, "probe.test:1");

@@ -1,5 +1,6 @@
 /* Names whose answers are the scenario's: they end in ".test", and who is asked for them is a
- * getaddrinfo() of this program's own. All other names are the system's. */
+ * getaddrinfo() of this program's own, or, where the library asks c-ares, a name server. All other
+ * names are the system's. */
 #ifndef SOCKET_NAMES_STAGE_H
 #define SOCKET_NAMES_STAGE_H
 
@@ -7,6 +8,8 @@
 
 /* Ends the scenario as skipped where the library cannot be made to ask us. */
 void need_scripted_names(void);
+void forget_names(void); /* at the end of each that needed them */
+bool asks_cares(void); /* which has an order of its own, and no threads */
 
 /* From now on `host` has these addresses, in numbers with blanks in between; doubles are given as
  * they are. */
@@ -29,6 +32,7 @@ struct asked {
 };
 void init_asked(struct asked *asked);
 void ask(brink_resolver *resolver, struct asked *asked, const char *name);
+/* In this order, unless it is c-ares'. */
 void expect_answer(brink_loop *loop, struct asked *asked, const char *addresses);
 void expect_error(brink_loop *loop, struct asked *asked, int error);
 brink_resolver *new_resolver(brink_loop *loop, const struct brink_resolver_options *options);

@@ -34,6 +34,7 @@ static void close_stage(struct stage *stage)
 {
 	brink_resolver_destroy(stage->resolver);
 	CHECK_OK(brink_loop_destroy(stage->loop));
+	forget_names();
 }
 
 static void await_held(brink_loop *loop, unsigned count)
@@ -216,11 +217,12 @@ static void destroyed_meanwhile(enum kind kind)
 	}
 	CHECK_OK(brink_loop_destroy(stage.loop));
 	CHECK_EQ(names_held(), 2);
-	CHECK(blocks_live() > before);
+	CHECK(asks_cares() || blocks_live() > before);
 	release_names();
 	for (uint64_t end = hang_deadline(); blocks_live() > before; sleep_ms(1))
 		CHECK(monotonic_now() < end);
 	CHECK_EQ(names_asked(), 2);
+	forget_names();
 	sleep_ms(20); /* the threads', for their very last steps: memory checkers look at them, too */
 }
 
@@ -244,6 +246,7 @@ static void destroyed_on_the_way(enum kind kind)
 		brink_resolver_destroy(resolver);
 		CHECK_OK(brink_loop_destroy(loop));
 	}
+	forget_names();
 	sleep_ms(20);
 }
 
@@ -310,6 +313,7 @@ static void without_memory(enum kind kind)
 		CHECK_OK(brink_loop_destroy(loop));
 		CHECK(failed || k > 4);
 	}
+	forget_names();
 }
 
 static void without_threads(enum kind kind)
@@ -383,6 +387,7 @@ static void many_from_many_loops(enum kind kind)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 		CHECK_OK(brink_loop_destroy(loops[i]));
 	}
+	forget_names();
 }
 
 static const struct scenario scenarios[] = {

@@ -24,6 +24,7 @@ static void close_stage(struct stage *stage)
 {
 	brink_resolver_destroy(stage->resolver);
 	CHECK_OK(brink_loop_destroy(stage->loop));
+	forget_names();
 }
 
 /* ---- numbers ---- */
@@ -101,8 +102,10 @@ static void addresses_in_order(enum kind kind)
 	init_asked(&asked);
 	ask(stage.resolver, &asked, "many.test:80");
 	expect_answer(stage.loop, &asked, "[::2]:80 127.0.0.2:80 127.0.0.1:80 [::1]:80");
-	ask(stage.resolver, &asked, "many.test:https");
-	expect_answer(stage.loop, &asked, "[::2]:443 127.0.0.2:443 127.0.0.1:443 [::1]:443");
+	if (!asks_cares() || getservbyname("https", "tcp") != NULL) {
+		ask(stage.resolver, &asked, "many.test:https");
+		expect_answer(stage.loop, &asked, "[::2]:443 127.0.0.2:443 127.0.0.1:443 [::1]:443");
+	}
 	asked.lookup.family = AF_INET;
 	ask(stage.resolver, &asked, "many.test:0");
 	expect_answer(stage.loop, &asked, "127.0.0.2:0 127.0.0.1:0");
@@ -121,7 +124,8 @@ static void errors_told_apart(enum kind kind)
 
 	(void)kind;
 	init_asked(&asked);
-	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+	/* Those after the third are told by no name server. */
+	for (size_t i = 0; i < (asks_cares() ? 3 : sizeof errors / sizeof errors[0]); i++) {
 		script_error("wrong.test", errors[i]);
 		ask(stage.resolver, &asked, "wrong.test:80");
 		expect_error(stage.loop, &asked, -errors[i]);
@@ -162,6 +166,10 @@ static void localhost(enum kind kind)
 	freeaddrinfo(list);
 	init_asked(&asked);
 	ask(stage.resolver, &asked, "localhost:7");
+	/* RFC 6761 has it that it is both, whatever the hosts file says; c-ares follows that by now. */
+	RUN_UNTIL(stage.loop, asked.calls > 0);
+	if (asks_cares() && strcmp(asked.text, "127.0.0.1:7 [::1]:7") == 0)
+		strcpy(expected, asked.text);
 	expect_answer(stage.loop, &asked, expected);
 	close_stage(&stage);
 }
@@ -213,6 +221,7 @@ static void in_its_own_call(enum kind kind)
 	expect_answer(stage.loop, &again.asked, "127.0.0.1:1");
 	expect_answer(stage.loop, &again.asked, "127.0.0.1:2");
 	CHECK_OK(brink_loop_destroy(stage.loop));
+	forget_names();
 }
 
 static void options_are_checked(enum kind kind)

@@ -1,0 +1,300 @@
+/* Asks c-ares, which knows DNS and the hosts file and waits for nothing: it says which descriptors it
+ * wants to hear of, and when it wants to be called at the latest.
+ *
+ * It is embedded as any library that was written for level-triggered loops. Its watches and its
+ * timer are no reason for the loop to run: the lookups are, each by its own timer. A query
+ * cannot be withdrawn from it, so that one that nobody wants any more is asked for to its end. */
+#include "config.h"
+
+#include "memory.h"
+#include "os.h"
+#include "resolver.h"
+
+#include <ares.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/time.h>
+
+/* In place of the system's servers where the options name none: for tests. */
+#define SERVERS_VARIABLE "BRINK_NAME_SERVERS"
+
+struct door {
+	brink_watch watch;
+	struct brink_list node;
+	struct brink__names *names;
+};
+
+struct brink__names {
+	brink_loop *loop;
+	ares_channel channel;
+	brink_timer timer;
+	struct brink_list doors;
+	struct brink__sigpipe held; /* while c-ares is called */
+	unsigned depth; /* of our calls to it */
+	int trouble; /* a descriptor could not be watched; 0 */
+	bool closing;
+};
+
+/* ---- what it waits for ---- */
+
+static void stop_timer(struct brink__names *names)
+{
+	if (brink_timer_stop(&names->timer) == 0)
+		brink_loop_ref(names->loop);
+}
+
+static void set_timer(struct brink__names *names)
+{
+	struct timeval room, *left;
+	uint64_t after;
+
+	stop_timer(names);
+	left = ares_timeout(names->channel, NULL, &room);
+	if (left == NULL)
+		return;
+	after = BRINK_SECONDS(left->tv_sec) + (uint64_t)left->tv_usec * 1000;
+	/* It has a callback and this loop's thread has it: it cannot fail. */
+	brink_timer_start(names->loop, &names->timer, after, 0);
+	brink_loop_unref(names->loop);
+}
+
+/* Around each call of c-ares, which may write to a TCP connection that is gone, and change what it waits
+ * for. From its callbacks it is called again. */
+static void enter(struct brink__names *names)
+{
+	if (names->depth++ == 0)
+		brink__os_hold_sigpipe(&names->held);
+}
+
+static void leave(struct brink__names *names)
+{
+	if (names->depth > 1) {
+		names->depth--;
+		return;
+	}
+	/* What waits for a descriptor that we do not hear of would wait for its time. */
+	if (names->trouble < 0)
+		ares_cancel(names->channel);
+	names->trouble = 0;
+	names->depth = 0;
+	brink__os_release_sigpipe(&names->held);
+	set_timer(names);
+}
+
+static void process(struct brink__names *names, int readable, int writable)
+{
+	enter(names);
+	ares_process_fd(names->channel, readable, writable);
+	leave(names);
+}
+
+static void on_ready(brink_watch *watch, unsigned ready)
+{
+	struct door *door = brink_container_of(watch, struct door, watch);
+
+	/* The door may be gone after it. */
+	process(door->names, ready & (BRINK_READ | BRINK_ERROR | BRINK_EOF) ? watch->fd : ARES_SOCKET_BAD,
+	        ready & BRINK_WRITE ? watch->fd : ARES_SOCKET_BAD);
+}
+
+static void on_timer(brink_timer *timer)
+{
+	struct brink__names *names = brink_container_of(timer, struct brink__names, timer);
+
+	brink_loop_ref(names->loop);
+	process(names, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+}
+
+/* ---- doors ---- */
+
+static struct door *find_door(struct brink__names *names, int fd)
+{
+	for (struct brink_list *node = names->doors.next; node != &names->doors; node = node->next) {
+		struct door *door = brink_container_of(node, struct door, node);
+
+		if (door->watch.fd == fd)
+			return door;
+	}
+	return NULL;
+}
+
+static void close_door(struct door *door)
+{
+	if (brink_watch_stop(&door->watch) == 0)
+		brink_loop_ref(door->names->loop);
+	brink__list_remove(&door->node);
+	brink__free(door);
+}
+
+static int open_door(struct brink__names *names, int fd, unsigned interest)
+{
+	struct door *door = brink__allocate(1, sizeof *door);
+	int result;
+
+	if (door == NULL)
+		return -ENOMEM;
+	brink_watch_init(&door->watch, on_ready);
+	door->names = names;
+	result = brink_watch_start(names->loop, &door->watch, fd, interest | BRINK_LEVEL);
+	if (result < 0) {
+		brink__free(door);
+		return result;
+	}
+	brink_loop_unref(names->loop);
+	brink__list_append(&names->doors, &door->node);
+	return 0;
+}
+
+/* Called by c-ares; without a direction, before the descriptor is closed. */
+static void on_interest(void *data, ares_socket_t fd, int readable, int writable)
+{
+	unsigned interest = (readable ? BRINK_READ : 0) | (writable ? BRINK_WRITE : 0);
+	struct brink__names *names = data;
+	struct door *door = find_door(names, fd);
+	int result = 0;
+
+	if (interest == 0 && door != NULL)
+		close_door(door);
+	else if (interest != 0 && door != NULL)
+		result = brink_watch_set(&door->watch, interest);
+	else if (interest != 0)
+		result = open_door(names, fd, interest);
+	if (result < 0)
+		names->trouble = result;
+}
+
+/* ---- questions and answers ---- */
+
+static int error_of(struct brink__names *names, int status)
+{
+	static const struct {
+		int status, error;
+	} errors[] = {
+		{ARES_SUCCESS, 0},
+		{ARES_ENOTFOUND, -BRINK_ENONAME},
+		{ARES_ENONAME, -BRINK_ENONAME},
+		{ARES_EBADNAME, -BRINK_ENONAME},
+		{ARES_ENODATA, -BRINK_ENOADDRESS},
+		{ARES_ESERVFAIL, -BRINK_ENAMEAGAIN},
+		{ARES_EREFUSED, -BRINK_ENAMEAGAIN},
+		{ARES_ECONNREFUSED, -BRINK_ENAMEAGAIN},
+		{ARES_ETIMEOUT, -BRINK_ENAMEAGAIN},
+		{ARES_ESERVICE, -BRINK_ENOSERVICE},
+		{ARES_EBADFAMILY, -EAFNOSUPPORT},
+		{ARES_ENOMEM, -ENOMEM},
+	};
+
+	if (status == ARES_ECANCELLED)
+		return names->trouble < 0 ? names->trouble : -ECANCELED;
+	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+		if (errors[i].status == status)
+			return errors[i].error;
+	return -BRINK_ENAMEFAILED;
+}
+
+static int take_all(struct brink__query *query, const struct ares_addrinfo *answer)
+{
+	size_t count = 0;
+	int result;
+
+	for (const struct ares_addrinfo_node *node = answer->nodes; node != NULL; node = node->ai_next)
+		count++;
+	result = count > 0 ? brink__query_reserve(query, count) : -BRINK_ENOADDRESS;
+	if (result < 0)
+		return result;
+	for (const struct ares_addrinfo_node *node = answer->nodes; node != NULL; node = node->ai_next)
+		brink__query_add(query, node->ai_addr, (socklen_t)node->ai_addrlen);
+	return query->count > 0 ? 0 : -BRINK_ENOADDRESS;
+}
+
+static void on_answer(void *data, int status, int timeouts, struct ares_addrinfo *answer)
+{
+	struct brink__query *query = data;
+
+	(void)timeouts;
+	query->error = error_of(query->names, status);
+	if (query->error == 0)
+		query->error = take_all(query, answer);
+	if (answer != NULL)
+		ares_freeaddrinfo(answer);
+	if (query->names->closing)
+		brink__query_free(query);
+	else
+		brink__resolver_answered(query);
+}
+
+int brink__names_ask(struct brink__names *names, struct brink__query *query)
+{
+	struct ares_addrinfo_hints hints;
+
+	memset(&hints, 0, sizeof hints);
+	hints.ai_family = query->family;
+	hints.ai_socktype = SOCK_STREAM;
+	query->names = names;
+	enter(names);
+	/* Port 0 would be no service to it. */
+	ares_getaddrinfo(names->channel, query->host, query->port < 0 ? query->service : NULL, &hints, on_answer, query);
+	leave(names);
+	return 0;
+}
+
+/* ---- the channel ---- */
+
+static int open_channel(struct brink__names *names, const char *servers)
+{
+	struct ares_options options;
+	int status;
+
+	memset(&options, 0, sizeof options);
+	options.sock_state_cb = on_interest;
+	options.sock_state_cb_data = names;
+	status = ares_init_options(&names->channel, &options, ARES_OPT_SOCK_STATE_CB);
+	if (status != ARES_SUCCESS)
+		return status == ARES_ENOMEM ? -ENOMEM : -BRINK_ENAMEFAILED;
+	if (servers == NULL)
+		servers = brink__os_getenv(SERVERS_VARIABLE);
+	if (servers != NULL)
+		status = ares_set_servers_ports_csv(names->channel, servers);
+	if (status == ARES_SUCCESS)
+		return 0;
+	ares_destroy(names->channel);
+	return status == ARES_ENOMEM ? -ENOMEM : -EINVAL;
+}
+
+int brink__names_open(struct brink__names **opened, brink_loop *loop, const struct brink_resolver_options *options)
+{
+	struct brink__names *names = brink__allocate(1, sizeof *names);
+	int result;
+
+	if (names == NULL)
+		return -ENOMEM;
+	names->loop = loop;
+	brink__list_init(&names->doors);
+	brink_timer_init(&names->timer, on_timer);
+	result = open_channel(names, options->servers);
+	if (result < 0)
+		brink__free(names);
+	else
+		*opened = names;
+	return result;
+}
+
+/* Each query that is still asked for is answered by that, and each door closed. */
+void brink__names_close(struct brink__names *names)
+{
+	struct brink__sigpipe held;
+
+	names->closing = true;
+	stop_timer(names);
+	brink__os_hold_sigpipe(&held);
+	ares_destroy(names->channel);
+	brink__os_release_sigpipe(&held);
+	while (!brink__list_empty(&names->doors))
+		close_door(brink_container_of(names->doors.next, struct door, node));
+	brink__free(names);
+}
+
+const char *brink_resolver_backend(void)
+{
+	return "c-ares";
+}
