@@ -21,6 +21,8 @@ void brink_message_free(brink_message *message)
 	if (message == NULL)
 		return;
 	channel = message->channel;
+	if (message->drop != NULL)
+		message->drop(message);
 	brink_buffer_clear(&message->body);
 	brink__free(message);
 	if (channel != NULL)
@@ -32,8 +34,7 @@ void brink_message_free(brink_message *message)
 static bool protocol_is_sound(const struct brink_protocol *protocol, const struct brink_messenger_options *options)
 {
 	return protocol->name != NULL && protocol->parse != NULL &&
-	       (protocol->process != NULL || options->on_message != NULL) && protocol->reserved[0] == NULL &&
-	       protocol->reserved[1] == NULL;
+	       (protocol->process != NULL || options->on_message != NULL) && protocol->reserved[0] == NULL;
 }
 
 static bool options_are_sound(const struct brink_messenger_options *options)
@@ -105,8 +106,16 @@ void brink_messenger_destroy(brink_messenger *messenger)
 
 static void finish(brink_task *task);
 
+static void end_session(struct brink__channel *channel)
+{
+	if (channel->session != NULL)
+		channel->session->destroy(channel->session);
+	channel->session = NULL;
+}
+
 static void begin(struct brink__channel *channel, brink_socket *socket)
 {
+	end_session(channel);
 	memset(channel, 0, sizeof *channel);
 	channel->socket = socket;
 	channel->cutter.messenger = brink__socket_options(socket)->messenger;
@@ -119,6 +128,7 @@ static void begin(struct brink__channel *channel, brink_socket *socket)
 
 static void channel_free(brink_socket *socket)
 {
+	end_session(socket->upper);
 	brink__free(socket->upper);
 	socket->upper = NULL;
 }
@@ -262,12 +272,30 @@ static void on_close(brink_socket *socket, int error, const char *text, void *ar
 	struct brink__channel *channel = socket->upper;
 
 	if (channel != NULL && !channel->over) {
+		if (channel->session != NULL)
+			channel->session->closed(channel->session);
 		brink__channel_drop(channel);
 		no_more(channel);
 		channel->over = true;
 	}
 	if (config->below_close != NULL)
 		config->below_close(socket, error, text, arg);
+}
+
+/* Whoever speaks the most patient of the protocols has so long to begin. Where only some have a
+ * limit it is UINT64_MAX: none, but there may be deadlines later. */
+static uint64_t first_timeout(const brink_messenger *messenger)
+{
+	uint64_t longest = 0;
+	unsigned have = 0;
+
+	for (unsigned i = 0; i < messenger->protocol_count; i++) {
+		uint64_t timeout = messenger->protocols[i].first_timeout;
+
+		have += timeout != 0;
+		longest = timeout > longest ? timeout : longest;
+	}
+	return have == 0 || have == messenger->protocol_count ? longest : UINT64_MAX;
 }
 
 void brink__messenger_install(struct brink__socket_config *config)
@@ -280,4 +308,5 @@ void brink__messenger_install(struct brink__socket_config *config)
 	options->on_bytes = on_bytes;
 	options->on_end = on_end;
 	options->on_close = on_close;
+	config->first_timeout = first_timeout(options->messenger);
 }

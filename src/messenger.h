@@ -49,8 +49,16 @@ enum brink__verdict {
 	BRINK__REFUSED
 };
 
+/* What a protocol keeps of one connection: the beginning of its own struct. `closed`: the connection is
+ * gone, on the loop's thread; messages may be left. `destroy`: when they are not. */
+struct brink__session {
+	void (*closed)(struct brink__session *session);
+	void (*destroy)(struct brink__session *session);
+};
+
 struct brink__channel {
 	brink_socket *socket;
+	struct brink__session *session; /* the protocol's; NULL */
 	struct brink__cutter cutter;
 	enum brink__verdict verdict;
 	bool broken; /* no more messages: parse, verify or memory failed */

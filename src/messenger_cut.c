@@ -13,6 +13,7 @@ static void begin_again(brink_message *message)
 	message->id = message->state = message->needed = 0;
 	message->kind = message->flags = 0;
 	message->data = NULL;
+	message->drop = NULL;
 }
 
 /* Cut off: within the limit, and something was taken, or else it is the last. */

@@ -197,6 +197,8 @@ static int deliver(struct brink__channel *channel, brink_message *message)
 	if (channel->verdict == BRINK__UNASKED) {
 		int rc = verify(channel, message);
 
+		if (channel->socket->config->first_timeout != 0)
+			brink__timing_first_kept(channel->socket);
 		if (rc != 0)
 			return rc;
 	}

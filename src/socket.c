@@ -298,6 +298,8 @@ void brink__socket_posted(brink_task *task)
 		brink__socket_tell_water(socket);
 	if (why & BRINK__SOCKET_SETTLE)
 		brink__socket_settle(socket);
+	if (why & BRINK__SOCKET_DEADLINE && !socket->closed)
+		brink__timing_again(socket);
 	if (why & BRINK__SOCKET_FAIL)
 		end(socket);
 	if (why & BRINK__SOCKET_ALONE)

@@ -38,6 +38,7 @@ struct brink__socket_config {
 	struct brink__socket_name *name; /* of a client that was given one; NULL */
 	struct brink_socket_options options; /* with the defaults filled in */
 	uint64_t rest_timeout; /* after which it ends if nobody has taken it out of its pool; 0 */
+	uint64_t first_timeout; /* the protocol's deadline at the beginning; 0: it has none at all */
 	/* With a messenger, brink__messenger_install() puts the messenger's calls into
 	 * `options`; these are the user's, which it makes. */
 	brink_socket_fn *below_end;
@@ -71,10 +72,12 @@ enum {
 	BRINK__SOCKET_FAIL = 32,   /* it has failed, or what its end waits for may have come */
 	BRINK__SOCKET_ALONE = 64,  /* the prober's reference, and this one, are the only ones */
 	BRINK__SOCKET_RECYCLE = 128, /* nobody refers to it any more */
-	BRINK__SOCKET_WRITE = 256    /* the transport's write may go on, if one waits */
+	BRINK__SOCKET_RECYCLE = 128, /* nobody refers to it any more */
+	BRINK__SOCKET_WRITE = 256,   /* the transport's write may go on, if one waits */
+	BRINK__SOCKET_DEADLINE = 512 /* the protocol's deadline is before the timer's */
 };
 
-enum { BRINK__PAUSED_BY_USER = 1, BRINK__PAUSED_BY_MESSENGER = 2 };
+enum { BRINK__PAUSED_BY_USER = 1, BRINK__PAUSED_BY_MESSENGER = 2, BRINK__PAUSED_BY_PROTOCOL = 4 };
 
 #define BRINK__UNFAILED 1 /* of `error`: no errno that we give is above 0 */
 
@@ -96,6 +99,7 @@ struct brink_socket {
 	atomic_uint paused;   /* by whom: BRINK__PAUSED_BY_ */
 	atomic_bool resting;   /* in a pool: its taker's, or its end's, who exchanges this for false */
 	atomic_bool parked;   /* the right to read rests here until resume */
+	atomic_bool retell;   /* on_bytes is to be called with what is there, before the next read */
 	_Atomic unsigned char state;
 	_Atomic unsigned char read_wait, write_wait; /* the directions that the transport waits for */
 	atomic_int error; /* BRINK__UNFAILED, or what it failed with */
@@ -263,6 +267,9 @@ int brink__socket_offload_create(brink_socket *socket);
  * holds it back. */
 void brink__socket_hold_reading(brink_socket *socket);
 void brink__socket_resume_reading(brink_socket *socket);
+/* For a protocol that cannot take what has come, and later can: then it is called with it again. */
+void brink__socket_stall(brink_socket *socket);
+void brink__socket_unstall(brink_socket *socket);
 static inline bool brink__socket_reading_held(brink_socket *socket)
 {
 	return (atomic_load(&socket->paused) & BRINK__PAUSED_BY_MESSENGER) != 0;
@@ -284,6 +291,15 @@ void brink__timing_free(brink_socket *socket);
  * unsent bytes where there were none. A store. */
 void brink__timing_note_read(brink_socket *socket);
 void brink__timing_note_write(brink_socket *socket);
+/* A deadline of the protocol's, where the configuration has a first_timeout; UINT64_MAX: none. When it
+ * is over, `late` is called, on the loop's thread. A store, mostly. Any thread. */
+typedef void brink__late_fn(brink_socket *socket);
+void brink__timing_deadline(brink_socket *socket, uint64_t at, brink__late_fn *late);
+/* The first one, with which the connection begins, has been kept. */
+void brink__timing_first_kept(brink_socket *socket);
+uint64_t brink__timing_now(brink_socket *socket);
+/* On the loop's thread: looks when the timer has to go off. */
+void brink__timing_again(brink_socket *socket);
 /* On the loop's thread: a connect is to be tried again, `after` nanoseconds from now at first, later
  * with longer pauses. */
 void brink__timing_retry(brink_socket *socket, uint64_t after);

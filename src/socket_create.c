@@ -122,6 +122,7 @@ void brink__socket_new_life(brink_socket *socket, int fd)
 	atomic_store(&socket->crowded, false);
 	atomic_store(&socket->rose, false);
 	atomic_store(&socket->parked, false);
+	atomic_store(&socket->retell, false);
 	atomic_store(&socket->our_end, false);
 	atomic_store(&socket->their_end, false);
 	atomic_store(&socket->paused, options->flags & BRINK_SOCKET_PAUSED ? BRINK__PAUSED_BY_USER : 0);

@@ -138,6 +138,10 @@ static enum outcome read_all(brink_socket *socket)
 
 		if (brink__socket_failed(socket) || park(socket))
 			return KEPT;
+		if (atomic_exchange(&socket->retell, false)) {
+			tell_bytes(socket);
+			continue;
+		}
 		result = read_once(socket);
 		if (result > 0) {
 			tell_bytes(socket);
@@ -276,6 +280,17 @@ void brink_socket_pause(brink_socket *socket)
 void brink_socket_resume(brink_socket *socket)
 {
 	resume_for(socket, BRINK__PAUSED_BY_USER);
+}
+
+void brink__socket_stall(brink_socket *socket)
+{
+	pause_for(socket, BRINK__PAUSED_BY_PROTOCOL);
+}
+
+void brink__socket_unstall(brink_socket *socket)
+{
+	atomic_store(&socket->retell, true);
+	resume_for(socket, BRINK__PAUSED_BY_PROTOCOL);
 }
 
 void brink__socket_hold_reading(brink_socket *socket)

@@ -22,6 +22,9 @@ struct brink__socket_timing {
 	uint64_t retry_at, retry_after; /* a connect that has to be tried again */
 	uint64_t linger_by;
 	_Atomic uint64_t read_at, written_at;
+	/* The protocol's. */
+	_Atomic uint64_t by, armed; /* `armed`: when the timer goes off */
+	_Atomic(brink__late_fn *) late; /* NULL: of the first deadline, nobody is there to be told */
 	bool overdue; /* it was too late already when the timer last went off */
 };
 
@@ -31,7 +34,7 @@ static bool needs_times(const brink_socket *socket)
 	const struct brink_socket_options *options = brink__socket_options(socket);
 
 	return options->idle_timeout != 0 || options->read_timeout != 0 || options->write_timeout != 0 ||
-	       socket->config->rest_timeout != 0;
+	       socket->config->rest_timeout != 0 || socket->config->first_timeout != 0;
 }
 
 static struct brink__socket_timing *get(brink_socket *socket)
@@ -74,6 +77,7 @@ struct timeout {
 	int error;
 	const char *text;
 	bool rest; /* in a pool */
+	bool late; /* by the protocol's deadline */
 };
 
 static uint64_t later(uint64_t from, uint64_t by)
@@ -87,7 +91,7 @@ static bool consider(struct timeout *earliest, uint64_t from, uint64_t length, c
 
 	if (length == 0 || at >= earliest->at)
 		return false;
-	*earliest = (struct timeout){at, -ETIMEDOUT, text, false};
+	*earliest = (struct timeout){.at = at, .error = -ETIMEDOUT, .text = text};
 	return true;
 }
 
@@ -115,17 +119,19 @@ static void consider_open(struct brink__socket_timing *timing, struct timeout *e
 	rest_from = atomic_load_explicit(&socket->resting, memory_order_relaxed) ? latest : now;
 	if (consider(earliest, rest_from, socket->config->rest_timeout, "nobody took it"))
 		earliest->rest = true;
+	if (consider(earliest, 0, atomic_load(&timing->by), "the first message did not come in time"))
+		earliest->late = true;
 }
 
 static struct timeout first(struct brink__socket_timing *timing, uint64_t now)
 {
-	struct timeout earliest = {NEVER, 0, NULL, false};
+	struct timeout earliest = {.at = NEVER};
 
 	if (timing->connect_by != NEVER)
-		return (struct timeout){timing->connect_by, -ETIMEDOUT, "connect timeout", false};
+		return (struct timeout){.at = timing->connect_by, .error = -ETIMEDOUT, .text = "connect timeout"};
 	/* Our side is sent, and nothing is wanted of the peer but its end. */
 	if (timing->linger_by != NEVER)
-		return (struct timeout){timing->linger_by, 0, NULL, false};
+		return (struct timeout){.at = timing->linger_by};
 	consider_open(timing, &earliest, now);
 	return earliest;
 }
@@ -135,15 +141,37 @@ static struct timeout first(struct brink__socket_timing *timing, uint64_t now)
 static int sleep_on(struct brink__socket_timing *timing)
 {
 	brink_loop *loop = timing->socket->loop;
-	uint64_t now = brink_loop_now(loop), at = first(timing, now).at;
+	uint64_t now = brink_loop_now(loop), at;
 
+	/* Who sets a deadline meanwhile posts; or it is seen here. */
+	atomic_store(&timing->armed, NEVER);
+	at = first(timing, now).at;
 	if (timing->retry_at < at)
 		at = timing->retry_at;
+	atomic_store(&timing->armed, at);
 	if (at == NEVER) {
 		brink_timer_stop(&timing->timer);
 		return 0;
 	}
 	return brink_timer_start(loop, &timing->timer, at > now ? at - now : 0, 0);
+}
+
+static void too_late(brink_socket *socket, struct timeout *timeout)
+{
+	struct brink__socket_timing *timing = get(socket);
+	uint64_t by = timeout->at;
+
+	/* It may have been moved meanwhile. */
+	if (atomic_compare_exchange_strong(&timing->by, &by, NEVER)) {
+		brink__late_fn *late = atomic_load(&timing->late);
+
+		if (late != NULL)
+			late(socket);
+		else
+			brink__socket_fail(socket, timeout->error, timeout->text);
+	}
+	if (!brink__socket_failed(socket))
+		sleep_on(timing);
 }
 
 static void over(brink_socket *socket, struct timeout *timeout)
@@ -152,7 +180,9 @@ static void over(brink_socket *socket, struct timeout *timeout)
 
 	if (atomic_load_explicit(&socket->state, memory_order_relaxed) == BRINK_SOCKET_CONNECTING && error != 0)
 		error = brink__connect_timed_out(socket);
-	if (!timeout->rest)
+	if (timeout->late)
+		too_late(socket, timeout);
+	else if (!timeout->rest)
 		brink__socket_fail(socket, error, timeout->text);
 	else if (atomic_exchange(&socket->resting, false))
 		brink__socket_fail(socket, 0, timeout->text);
@@ -184,6 +214,51 @@ static void on_timer(brink_timer *timer)
 		brink__connect_edge(socket);
 }
 
+/* ---- the protocol's deadline ---- */
+
+uint64_t brink__timing_now(brink_socket *socket)
+{
+	return time_here(socket->loop);
+}
+
+void brink__timing_deadline(brink_socket *socket, uint64_t at, brink__late_fn *late)
+{
+	struct brink__socket_timing *timing = get(socket);
+
+	if (timing == NULL || socket->config->first_timeout == 0)
+		return;
+	atomic_store(&timing->late, late);
+	atomic_store(&timing->by, at);
+	if (at < atomic_load(&timing->armed))
+		brink__socket_post(socket, BRINK__SOCKET_DEADLINE);
+}
+
+void brink__timing_first_kept(brink_socket *socket)
+{
+	struct brink__socket_timing *timing = get(socket);
+
+	if (timing != NULL && atomic_load(&timing->late) == NULL)
+		atomic_store(&timing->by, NEVER);
+}
+
+void brink__timing_again(brink_socket *socket)
+{
+	struct brink__socket_timing *timing = get(socket);
+
+	if (timing != NULL && !brink__socket_failed(socket)) {
+		timing->overdue = false;
+		sleep_on(timing);
+	}
+}
+
+static void begin_first(struct brink__socket_timing *timing, uint64_t now)
+{
+	uint64_t length = timing->socket->config->first_timeout;
+
+	atomic_store(&timing->late, NULL);
+	atomic_store(&timing->by, length == 0 ? NEVER : later(now, length));
+}
+
 static struct brink__socket_timing *obtain(brink_socket *socket)
 {
 	struct brink__socket_timing *timing = get(socket);
@@ -194,6 +269,7 @@ static struct brink__socket_timing *obtain(brink_socket *socket)
 			return NULL;
 		brink_timer_init(&timing->timer, on_timer);
 		timing->socket = socket;
+		atomic_store(&timing->by, NEVER);
 		atomic_store_explicit(&socket->timing, timing, memory_order_release);
 	}
 	return timing;
@@ -215,6 +291,7 @@ int brink__timing_start(brink_socket *socket)
 	timing->retry_at = timing->linger_by = NEVER;
 	timing->retry_after = 0;
 	timing->overdue = false;
+	begin_first(timing, now);
 	note(&timing->read_at, now);
 	note(&timing->written_at, now);
 	return sleep_on(timing);
@@ -229,6 +306,7 @@ void brink__timing_opened(brink_socket *socket)
 		return;
 	timing->connect_by = timing->retry_at = NEVER;
 	timing->overdue = false;
+	begin_first(timing, brink_loop_now(socket->loop));
 	note(&timing->read_at, brink_loop_now(socket->loop));
 	note(&timing->written_at, brink_loop_now(socket->loop));
 	sleep_on(timing);

@@ -67,7 +67,8 @@ struct brink_message {
 	const struct brink_protocol *protocol;
 	brink_task task;
 	void *channel;
-	void *reserved[2];
+	void (*drop)(brink_message *message);
+	void *reserved[1];
 };
 
 /* The answers of a parse; a negative errno is one, too: the socket fails with it. */
@@ -104,7 +105,10 @@ struct brink_protocol {
 	 * longer one fails the socket with -EMSGSIZE, as soon as it is announced or, where
 	 * it is not announced, as soon as so much has come. */
 	size_t max_message;
-	void *reserved[2]; /* must be zero */
+	/* Nanoseconds from on_open until the first message; then the socket fails with -ETIMEDOUT. 0: none.
+	 * Where several protocols are possible, the longest holds, if all have one. */
+	uint64_t first_timeout;
+	void *reserved[1]; /* must be zero */
 };
 
 #define BRINK_MESSENGER_NOT_IN_PLACE 1u /* with an executor: it gets every message, and verify */

@@ -425,7 +425,7 @@ static void bad_options(void)
 	protocol.process = NULL;
 	CHECK(brink_messenger_create(&made, &options) == -EINVAL);
 	protocol = good;
-	protocol.reserved[1] = &protocol;
+	protocol.reserved[0] = &protocol;
 	CHECK(brink_messenger_create(&made, &options) == -EINVAL);
 	protocol = good;
 	options.flags = 2;
