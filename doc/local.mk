@@ -41,6 +41,7 @@ dist_man3_MANS = \
 	%reldir%/man/brink_executor.3 \
 	%reldir%/man/brink_group.3 \
 	%reldir%/man/brink_hook.3 \
+	%reldir%/man/brink_http.3 \
 	%reldir%/man/brink_listener.3 \
 	%reldir%/man/brink_messenger.3 \
 	%reldir%/man/brink_resolver.3 \
@@ -138,6 +139,28 @@ man_links = \
 	%reldir%/man/links/brink_client_take_later.3 \
 	%reldir%/man/links/brink_client_cancel.3 \
 	%reldir%/man/links/brink_client_get_info.3 \
+	%reldir%/man/links/brink_http_find.3 \
+	%reldir%/man/links/brink_http_create.3 \
+	%reldir%/man/links/brink_http_destroy.3 \
+	%reldir%/man/links/brink_http_protocol.3 \
+	%reldir%/man/links/brink_http_request_method.3 \
+	%reldir%/man/links/brink_http_request_target.3 \
+	%reldir%/man/links/brink_http_request_path.3 \
+	%reldir%/man/links/brink_http_request_host.3 \
+	%reldir%/man/links/brink_http_request_minor.3 \
+	%reldir%/man/links/brink_http_request_headers.3 \
+	%reldir%/man/links/brink_http_request_header.3 \
+	%reldir%/man/links/brink_http_request_body.3 \
+	%reldir%/man/links/brink_http_request_socket.3 \
+	%reldir%/man/links/brink_http_request_read.3 \
+	%reldir%/man/links/brink_http_reply.3 \
+	%reldir%/man/links/brink_http_reply_begin.3 \
+	%reldir%/man/links/brink_http_reply_write.3 \
+	%reldir%/man/links/brink_http_reply_end.3 \
+	%reldir%/man/links/brink_http_request_free.3 \
+	%reldir%/man/links/brink_http_client_create.3 \
+	%reldir%/man/links/brink_http_client_destroy.3 \
+	%reldir%/man/links/brink_http_fetch.3 \
 	%reldir%/man/links/brink_hook_init.3 \
 	%reldir%/man/links/brink_hook_start.3 \
 	%reldir%/man/links/brink_hook_stop.3 \

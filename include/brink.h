@@ -30,6 +30,7 @@
 #include <brink/executor.h>
 #include <brink/group.h>
 #include <brink/hook.h>
+#include <brink/http.h>
 #include <brink/listener.h>
 #include <brink/log.h>
 #include <brink/loop.h>

@@ -16,6 +16,7 @@ brinkinclude_HEADERS = \
 	%reldir%/brink/executor.h \
 	%reldir%/brink/group.h \
 	%reldir%/brink/hook.h \
+	%reldir%/brink/http.h \
 	%reldir%/brink/listener.h \
 	%reldir%/brink/log.h \
 	%reldir%/brink/loop.h \

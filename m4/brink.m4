@@ -227,3 +227,43 @@ AC_DEFUN([BRINK_LIBUV], [
 		[no-*], [brink_libuv_summary="no, as asked for"],
 		[brink_libuv_summary="no: libuv was not found (Debian: libuv1-dev, BSDs: libuv)"])
 ])
+
+dnl BRINK_HTTP: HTTP_CFLAGS and HTTP_LIBS of the parser, and the file that speaks to it. llhttp is
+dnl the one that is kept up; http_parser, from which it comes, is what some systems have.
+AC_DEFUN([BRINK_HTTP], [
+	AC_ARG_WITH([http],
+		[AS_HELP_STRING([--with-http=auto|yes|no|llhttp|http-parser],
+			[HTTP, by llhttp or else http_parser (default: where one of them is found)])],
+		[], [with_http=auto])
+	brink_http=no
+	AS_CASE([$with_http],
+		[auto|yes|llhttp|http-parser|no], [],
+		[AC_MSG_ERROR([--with-http takes auto, yes, no, llhttp or http-parser, not "$with_http"])])
+	AS_CASE([$with_http],
+		[auto|yes|llhttp], [PKG_CHECK_MODULES([HTTP], [libllhttp >= 6], [brink_http=llhttp
+			brink_http_requires=libllhttp], [:])])
+	AS_CASE([$with_http-$brink_http],
+		[auto-no|yes-no|http-parser-no],
+			[brink_saved_libs=$LIBS
+			AC_CHECK_HEADER([http_parser.h],
+				[AC_CHECK_LIB([http_parser], [http_parser_execute], [brink_http=http-parser
+					HTTP_LIBS=-lhttp_parser])])
+			LIBS=$brink_saved_libs])
+	AS_CASE([$with_http-$brink_http],
+		[auto-no|no-no], [],
+		[*-no], [AC_MSG_ERROR([HTTP was asked for, and no parser was found: llhttp, by pkg-config
+(Debian 13: libllhttp-dev; Fedora: llhttp-devel; FreeBSD, NetBSD, Homebrew: llhttp), or http_parser
+(Debian 12: libhttp-parser-dev)])])
+	AC_SUBST([HTTP_CFLAGS])
+	AC_SUBST([HTTP_LIBS])
+	AS_IF([test "x$brink_http" = xhttp-parser], [LIBBRINK_HTTP_LIBS=$HTTP_LIBS])
+	AS_IF([test "x$brink_http" = xllhttp],
+		[LIBBRINK_REQUIRES="${LIBBRINK_REQUIRES:+$LIBBRINK_REQUIRES, }$brink_http_requires"])
+	AC_SUBST([LIBBRINK_HTTP_LIBS])
+	AM_CONDITIONAL([HTTP], [test "x$brink_http" != xno])
+	AM_CONDITIONAL([HTTP_LLHTTP], [test "x$brink_http" = xllhttp])
+	AS_CASE([$with_http-$brink_http],
+		[no-*], [brink_http_summary="no, as asked for"],
+		[*-no], [brink_http_summary="no: neither llhttp nor http_parser was found (Debian: libhttp-parser-dev, BSDs: llhttp)"],
+		[brink_http_summary="by $brink_http"])
+])

@@ -112,11 +112,41 @@ else
 core_files += %reldir%/resolver_system.c
 endif
 
+# HTTP, with the file that speaks to the parser that was found; or without.
+http_files = \
+	%reldir%/http.h \
+	%reldir%/http_body.c \
+	%reldir%/http_client.c \
+	%reldir%/http_client.h \
+	%reldir%/http_exchange.c \
+	%reldir%/http_framing.c \
+	%reldir%/http_head.c \
+	%reldir%/http_protocol.c \
+	%reldir%/http_reader.c \
+	%reldir%/http_reply.c \
+	%reldir%/http_request.c \
+	%reldir%/http_scan.c \
+	%reldir%/http_session.c \
+	%reldir%/http_session.h \
+	%reldir%/http_time.c \
+	%reldir%/http_write.c
+EXTRA_DIST += $(http_files) %reldir%/http_none.c %reldir%/http_parser_joyent.c %reldir%/http_parser_llhttp.c
+if HTTP
+core_files += $(http_files)
+if HTTP_LLHTTP
+core_files += %reldir%/http_parser_llhttp.c
+else
+core_files += %reldir%/http_parser_joyent.c
+endif
+else
+core_files += %reldir%/http_none.c
+endif
+
 noinst_LTLIBRARIES += libbrink-core.la
 libbrink_core_la_SOURCES = $(core_files)
-libbrink_core_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(BACKEND_CPPFLAGS) $(CARES_CFLAGS)
+libbrink_core_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(BACKEND_CPPFLAGS) $(CARES_CFLAGS) $(HTTP_CFLAGS)
 libbrink_core_la_CFLAGS = $(AM_CFLAGS) $(VISIBILITY_CFLAGS)
-libbrink_core_la_LIBADD = $(LIBURING_LIBS) $(CARES_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
+libbrink_core_la_LIBADD = $(HTTP_LIBS) $(LIBURING_LIBS) $(CARES_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
 
 # TLS stands on the public interface, in a library of its own. Its objects are in a convenience
 # library, for the tests that link them with another libbrink.

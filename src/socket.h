@@ -72,7 +72,6 @@ enum {
 	BRINK__SOCKET_FAIL = 32,   /* it has failed, or what its end waits for may have come */
 	BRINK__SOCKET_ALONE = 64,  /* the prober's reference, and this one, are the only ones */
 	BRINK__SOCKET_RECYCLE = 128, /* nobody refers to it any more */
-	BRINK__SOCKET_RECYCLE = 128, /* nobody refers to it any more */
 	BRINK__SOCKET_WRITE = 256,   /* the transport's write may go on, if one waits */
 	BRINK__SOCKET_DEADLINE = 512 /* the protocol's deadline is before the timer's */
 };

@@ -16,9 +16,9 @@ libbrink_kqueue_la_SOURCES = $(core_files) \
 	backends/filters.h \
 	backends/kqueue.c \
 	backends/poll.c
-libbrink_kqueue_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(CARES_CFLAGS) -I$(srcdir)/%reldir% \
+libbrink_kqueue_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(CARES_CFLAGS) $(HTTP_CFLAGS) -I$(srcdir)/%reldir% \
 	-DHAVE_BACKEND_KQUEUE=1 -DHAVE_BACKEND_POLL=1 -DBRINK_DEFAULT_BACKEND='"kqueue"'
-libbrink_kqueue_la_LIBADD = libstand-in.la $(CARES_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
+libbrink_kqueue_la_LIBADD = libstand-in.la $(CARES_LIBS) $(HTTP_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
 
 check_PROGRAMS += brink-conformance-kqueue
 brink_conformance_kqueue_SOURCES = $(conformance_files)

@@ -28,6 +28,14 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/group_start.c \
 	%reldir%/groups.c \
 	%reldir%/groups.h \
+	%reldir%/http_body.c \
+	%reldir%/http_client.c \
+	%reldir%/http_memory.c \
+	%reldir%/http_refuse.c \
+	%reldir%/http_serve.c \
+	%reldir%/http_stage.c \
+	%reldir%/http_stage.h \
+	%reldir%/http_time.c \
 	%reldir%/listener_accept.c \
 	%reldir%/listener_drain.c \
 	%reldir%/listener_limit.c \

@@ -1,0 +1,151 @@
+/* HTTP from inside.
+ *
+ *   http_scan.c       finds the end of a head byte by byte, with the limits
+ *   http_head.c       a head in one piece of memory: lines checked, headers found
+ *   http_framing.c    what the headers say of the body, the host and the connection
+ *   http_parser_*.c   the parser library, one file for each that is known
+ *   http_reader.c     bytes to heads and bodies: both sides
+ *   http_write.c      heads that we send
+ *   http_session.c    a server's connection: its requests in order, and what goes out
+ *   http_time.c       its deadlines
+ *   http_protocol.c   the messenger's parse and process
+ *   http_request.c    what a program asks of a request, and its end; http_body.c its streamed body
+ *   http_reply.c      the program's answers
+ *   http_client.c     the client; http_fetch.c one request of it
+ *   http_none.c       all that is public, where there is no parser
+ *
+ * The parser library splits heads into their parts and decodes chunks. It is more lenient than
+ * RFC 9112 in places, by version and by build; so what goes into it was looked at before, and
+ * what comes out of it is checked against what was seen. */
+#ifndef BRINK_HTTP_INTERNAL_H
+#define BRINK_HTTP_INTERNAL_H
+
+#include <brink/http.h>
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define BRINK__HTTP_MAX_HEAD ((size_t)64 << 10)
+#define BRINK__HTTP_HOST 256u /* of a host in a target, with its end */
+
+/* ---- the parser library ---- */
+
+struct brink__http_head;
+struct brink__http_parser;
+
+/* NULL without memory. */
+struct brink__http_parser *brink__http_parser_create(bool response);
+void brink__http_parser_destroy(struct brink__http_parser *parser);
+/* For the next message. */
+void brink__http_parser_reset(struct brink__http_parser *parser);
+/* A whole head, of which all spans are put into `head`. Below 0: not well formed. */
+int brink__http_parser_head(struct brink__http_parser *parser, struct brink__http_head *head, const char *bytes,
+                            size_t size);
+/* More bytes of a chunked body, by parts of a line or of data. Below 0: not well formed. */
+int brink__http_parser_chunk(struct brink__http_parser *parser, const char *bytes, size_t size);
+/* After the line that begins a chunk: its size. */
+uint64_t brink__http_parser_chunk_size(const struct brink__http_parser *parser);
+/* Bytes of data that it has seen since it was last asked. */
+uint64_t brink__http_parser_seen(struct brink__http_parser *parser);
+
+/* ---- scanning ---- */
+
+struct brink__http_scan {
+	size_t at;       /* bytes looked at */
+	size_t line;     /* of the line that is being looked at */
+	unsigned lines;  /* that have ended */
+	unsigned char previous;
+};
+
+/* On with the bytes of `in`. 1: the head ends at scan->at; 0: more are needed; or -EPROTO or
+ * -EMSGSIZE, and the status for it. */
+int brink__http_scan_head(struct brink__http_scan *scan, const brink_buffer *in,
+                          const struct brink_http_limits *limits, unsigned *status);
+
+/* ---- heads ---- */
+
+/* In one piece of memory. */
+struct brink__http_head {
+	bool response;
+	unsigned minor;
+	unsigned status; /* of a response */
+	const char *method, *target, *reason, *host;
+	const char *path;
+	/* Of what follows it. */
+	bool chunked, until_end, keep_alive, expects;
+	uint64_t length; /* of a body that is not chunked */
+	size_t count;
+	struct brink_http_header *headers;
+	/* While it is parsed. */
+	size_t names, values, room;
+	char *bytes;
+	char *host_room; /* BRINK__HTTP_HOST bytes */
+};
+
+/* Of the first `size` bytes of `in`, which are dropped, and were scanned: 0, or -ENOMEM, or -EPROTO
+ * or -ENOTSUP and the status for it. */
+int brink__http_head_create(struct brink__http_head **head, struct brink__http_parser *parser, bool response,
+                            brink_buffer *in, const struct brink__http_scan *scan, unsigned *status);
+void brink__http_head_destroy(struct brink__http_head *head);
+/* Spans, by the parser. Below 0: there are too many. */
+int brink__http_head_name(struct brink__http_head *head, const char *at, size_t size);
+int brink__http_head_value(struct brink__http_head *head, const char *at, size_t size);
+
+/* The framing of a message, from its headers. As create. */
+int brink__http_framing_of_request(struct brink__http_head *head, unsigned *status);
+int brink__http_framing_of_response(struct brink__http_head *head);
+
+/* Whether one of the values of the headers of this name, which are lists, is `token`. */
+bool brink__http_has_token(const struct brink_http_header *headers, size_t count, const char *name,
+                           const char *token);
+bool brink__http_is_token_char(unsigned char c);
+bool brink__http_is_token(const char *text);
+bool brink__http_same(const char *one, const char *other); /* in any case of letters */
+
+/* ---- the reader ---- */
+
+enum brink__http_place {
+	BRINK__HTTP_IN_HEAD,
+	BRINK__HTTP_IN_LENGTH,
+	BRINK__HTTP_IN_CHUNK_LINE,
+	BRINK__HTTP_IN_CHUNK,
+	BRINK__HTTP_AFTER_CHUNK,
+	BRINK__HTTP_IN_TRAILER,
+	BRINK__HTTP_TO_END
+};
+
+struct brink__http_reader {
+	bool response, bodyless; /* a response to HEAD */
+	enum brink__http_place place;
+	struct brink_http_limits limits;
+	struct brink__http_parser *parser;
+	struct brink__http_scan scan;
+	uint64_t left;     /* of the body or the chunk */
+	uint64_t trailers; /* bytes of them */
+	unsigned skipped;  /* empty lines before the head */
+	unsigned status;   /* for an error */
+};
+
+int brink__http_limits_fill(struct brink_http_limits *limits); /* the defaults; -EINVAL */
+int brink__http_reader_init(struct brink__http_reader *reader, bool response, const struct brink_http_limits *limits);
+void brink__http_reader_destroy(struct brink__http_reader *reader);
+/* 1: a head, whose body comes next; 0: more bytes are needed; or a negative errno, and
+ * reader->status. */
+int brink__http_read_head(struct brink__http_reader *reader, brink_buffer *in, struct brink__http_head **head);
+/* Whether a body follows the head that was read. */
+bool brink__http_reader_has_body(const struct brink__http_reader *reader);
+/* Moves what `in` has of the body to `out`. 1: and that was the last of it; 0; or a negative errno. */
+int brink__http_read_body(struct brink__http_reader *reader, brink_buffer *in, bool at_end, brink_buffer *out);
+
+/* ---- writing ---- */
+
+const char *brink__http_reason(unsigned status);
+/* "Date: ...\r\n" of now. */
+#define BRINK__HTTP_DATE 40
+size_t brink__http_date(char text[BRINK__HTTP_DATE]);
+bool brink__http_header_is_sound(const struct brink_http_header *header);
+int brink__http_put(brink_buffer *out, const char *text);
+int brink__http_put_headers(brink_buffer *out, const struct brink_http_header *headers, size_t count);
+int brink__http_put_chunk(brink_buffer *out, brink_buffer *part);
+
+#endif

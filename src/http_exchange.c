@@ -1,0 +1,172 @@
+/* One request of the client and its response. */
+#include "config.h"
+
+#include "http_client.h"
+#include "memory.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the request ---- */
+
+static bool is_ours(const char *name)
+{
+	return brink__http_same(name, "Host") || brink__http_same(name, "Content-Length") ||
+	       brink__http_same(name, "Transfer-Encoding");
+}
+
+static bool target_is_sound(const char *target)
+{
+	if (*target != '/' && strcmp(target, "*") != 0 && strncmp(target, "http://", 7) != 0)
+		return false;
+	for (; *target != '\0'; target++)
+		if (*target <= ' ' || *target >= 0x7f || *target == '#')
+			return false;
+	return true;
+}
+
+static bool options_are_sound(const struct brink_http_fetch_options *options)
+{
+	static void *const zero[sizeof options->reserved / sizeof options->reserved[0]];
+
+	if (options->on_response == NULL || memcmp(options->reserved, zero, sizeof zero) != 0 ||
+	    (options->method != NULL &&
+	     (!brink__http_is_token(options->method) || strcmp(options->method, "CONNECT") == 0)) ||
+	    (options->target != NULL && !target_is_sound(options->target)))
+		return false;
+	for (size_t i = 0; i < options->header_count; i++)
+		if (!brink__http_header_is_sound(&options->headers[i]) || is_ours(options->headers[i].name))
+			return false;
+	return true;
+}
+
+/* What may be done twice without harm: RFC 9110, section 9.2.2. */
+static bool is_idempotent(const char *method)
+{
+	static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
+
+	for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++)
+		if (strcmp(method, methods[i]) == 0)
+			return true;
+	return false;
+}
+
+/* Where a body is usual its length is said also when it is 0. */
+static int put_length(brink_buffer *out, const char *method, const brink_buffer *body)
+{
+	size_t length = body == NULL ? 0 : brink_buffer_length(body);
+	char line[48];
+
+	if (length == 0 && strcmp(method, "POST") != 0 && strcmp(method, "PUT") != 0 && strcmp(method, "PATCH") != 0)
+		return 0;
+	snprintf(line, sizeof line, "Content-Length: %zu\r\n", length);
+	return brink__http_put(out, line);
+}
+
+static int put_request(brink_buffer *out, const brink_http_client *client, const char *method,
+                       const struct brink_http_fetch_options *options)
+{
+	const char *const parts[] = {method, " ", options->target == NULL ? "/" : options->target,
+	                             " HTTP/1.1\r\nHost: ", client->host, "\r\n"};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0] && rc == 0; i++)
+		rc = brink__http_put(out, parts[i]);
+	if (rc == 0)
+		rc = brink__http_put_headers(out, options->headers, options->header_count);
+	if (rc == 0)
+		rc = put_length(out, method, options->body);
+	return rc == 0 ? brink__http_put(out, "\r\n") : rc;
+}
+
+int brink__http_exchange_create(struct brink__http_exchange **exchange, const brink_http_client *client,
+                                const struct brink_http_fetch_options *options)
+{
+	const char *method = options->method == NULL ? "GET" : options->method;
+	struct brink__http_exchange *made;
+
+	if (!options_are_sound(options))
+		return -EINVAL;
+	made = brink__allocate(1, sizeof *made);
+	if (made == NULL)
+		return -ENOMEM;
+	if (put_request(&made->request, client, method, options) < 0) {
+		brink__http_exchange_destroy(made);
+		return -ENOMEM;
+	}
+	if (options->body != NULL)
+		brink_buffer_move(&made->request, options->body);
+	made->head = strcmp(method, "HEAD") == 0;
+	made->repeatable = is_idempotent(method);
+	made->on_part = options->on_part;
+	made->on_response = options->on_response;
+	made->arg = options->arg;
+	*exchange = made;
+	return 0;
+}
+
+void brink__http_exchange_destroy(struct brink__http_exchange *exchange)
+{
+	brink_buffer_clear(&exchange->request);
+	brink_buffer_clear(&exchange->body);
+	brink__http_head_destroy(exchange->response);
+	brink__free(exchange);
+}
+
+/* ---- the response ---- */
+
+/* Those of 100 to 199 are passed over; one that changes the protocol was not asked for. */
+static int take_head(struct brink__http_exchange *exchange, struct brink__http_reader *reader, brink_buffer *in)
+{
+	struct brink__http_head *head;
+
+	for (;;) {
+		unsigned status;
+		int rc;
+
+		reader->bodyless = exchange->head;
+		rc = brink__http_read_head(reader, in, &head);
+		if (rc <= 0)
+			return rc;
+		status = head->status;
+		if (status >= 200) {
+			exchange->response = head;
+			return 1;
+		}
+		brink__http_head_destroy(head);
+		if (status == 101)
+			return -EPROTO;
+	}
+}
+
+static int take_body(struct brink__http_exchange *exchange, struct brink__http_reader *reader, brink_buffer *in,
+                     bool at_end)
+{
+	int rc;
+
+	if (exchange->on_part == NULL && exchange->response->length > reader->limits.max_body)
+		return -EMSGSIZE;
+	rc = brink__http_read_body(reader, in, at_end, &exchange->body);
+	if (rc < 0)
+		return rc;
+	if (exchange->on_part != NULL && brink_buffer_length(&exchange->body) > 0) {
+		exchange->on_part(&exchange->body, exchange->arg);
+		brink_buffer_clear(&exchange->body);
+	}
+	if (brink_buffer_length(&exchange->body) > reader->limits.max_body && exchange->on_part == NULL)
+		return -EMSGSIZE;
+	return rc;
+}
+
+int brink__http_exchange_take(struct brink__http_exchange *exchange, struct brink__http_reader *reader,
+                              brink_buffer *in, bool at_end)
+{
+	int rc = 1;
+
+	if (exchange->response == NULL)
+		rc = take_head(exchange, reader, in);
+	if (rc == 1 && brink__http_reader_has_body(reader))
+		rc = take_body(exchange, reader, in, at_end);
+	return rc;
+}

@@ -1,0 +1,172 @@
+/* What the headers say of the body, the host and the connection: RFC 9112, sections 3.2, 6 and
+ * 9.3. Two programs in a row that read a message differently can be made to take a part of a body
+ * for a request; so whatever could be read in two ways is refused. */
+#include "config.h"
+
+#include "http.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define LENGTH_DIGITS 18 /* more could exceed 63 bits */
+
+static int refuse(unsigned *status, unsigned with)
+{
+	*status = with;
+	return with == 501 ? -ENOTSUP : -EPROTO;
+}
+
+/* The headers of this name: how many, and the last one's value. */
+static size_t find_all(const struct brink__http_head *head, const char *name, const char **value)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < head->count; i++)
+		if (brink__http_same(head->headers[i].name, name)) {
+			found++;
+			*value = head->headers[i].value;
+		}
+	return found;
+}
+
+/* Digits, and nothing else: no sign, no list, no white space. */
+static int read_length(const char *text, uint64_t *length)
+{
+	size_t size = strlen(text);
+
+	if (size == 0 || size > LENGTH_DIGITS || strspn(text, "0123456789") != size)
+		return -EPROTO;
+	for (*length = 0; *text != '\0'; text++)
+		*length = *length * 10 + (uint64_t)(*text - '0');
+	return 0;
+}
+
+/* 0: no Transfer-Encoding; 1: chunked; -ENOTSUP: another coding; -EPROTO. */
+static int read_coding(const struct brink__http_head *head)
+{
+	const char *value = NULL;
+	size_t found = find_all(head, "Transfer-Encoding", &value);
+
+	if (found == 0)
+		return 0;
+	if (found > 1 || head->minor == 0)
+		return -EPROTO;
+	if (brink__http_same(value, "chunked"))
+		return 1;
+	/* One that we do not know may be right; chunked twice, or not at the end, is not. */
+	return brink__http_has_token(head->headers, head->count, "Transfer-Encoding", "chunked") || *value == '\0'
+	               ? -EPROTO
+	               : -ENOTSUP;
+}
+
+/* 1: a length; 0: none; -EPROTO. */
+static int read_framing(struct brink__http_head *head)
+{
+	const char *value = NULL;
+	size_t lengths = find_all(head, "Content-Length", &value);
+	int coding = read_coding(head);
+
+	if (lengths > 1 || (lengths == 1 && coding != 0) || coding == -EPROTO)
+		return -EPROTO;
+	if (coding < 0)
+		return coding;
+	head->chunked = coding == 1;
+	if (lengths == 0)
+		return 0;
+	return read_length(value, &head->length) < 0 ? -EPROTO : 1;
+}
+
+static void read_connection(struct brink__http_head *head)
+{
+	bool close = brink__http_has_token(head->headers, head->count, "Connection", "close");
+
+	head->keep_alive = !close && (head->minor == 1 || brink__http_has_token(head->headers, head->count,
+	                                                                       "Connection", "keep-alive"));
+}
+
+/* ---- the target and the host ---- */
+
+static bool is_host(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (text[i] <= ' ' || text[i] >= 0x7f || strchr("/?#@\\,\"<>^`{|}", text[i]) != NULL)
+			return false;
+	return true;
+}
+
+/* "http://host/path" and its kin: its host is the one that counts. */
+static bool read_absolute(struct brink__http_head *head)
+{
+	const char *host = NULL;
+	size_t size;
+
+	if (strncmp(head->target, "http://", 7) == 0)
+		host = head->target + 7;
+	else if (strncmp(head->target, "https://", 8) == 0)
+		host = head->target + 8;
+	if (host == NULL)
+		return false;
+	size = strcspn(host, "/?");
+	if (size == 0 || size >= BRINK__HTTP_HOST || !is_host(host, size))
+		return false;
+	memcpy(head->host_room, host, size);
+	head->host_room[size] = '\0';
+	head->host = head->host_room;
+	head->path = host[size] != '\0' ? host + size : "/";
+	return true;
+}
+
+static int read_target(struct brink__http_head *head)
+{
+	if (*head->target == '/' || (strcmp(head->target, "*") == 0 && strcmp(head->method, "OPTIONS") == 0))
+		head->path = head->target;
+	else if (!read_absolute(head))
+		return -EPROTO;
+	return strchr(head->target, '#') == NULL ? 0 : -EPROTO;
+}
+
+static int read_host(struct brink__http_head *head)
+{
+	const char *value = "";
+	size_t found = find_all(head, "Host", &value);
+
+	if (found > 1 || (found == 0 && head->minor == 1) || !is_host(value, strlen(value)))
+		return -EPROTO;
+	head->host = value;
+	return 0;
+}
+
+/* ---- both sides ---- */
+
+int brink__http_framing_of_request(struct brink__http_head *head, unsigned *status)
+{
+	const char *expect = NULL;
+	int rc;
+
+	/* A proxy's. */
+	if (strcmp(head->method, "CONNECT") == 0)
+		return refuse(status, 501);
+	if (read_host(head) < 0 || read_target(head) < 0)
+		return refuse(status, 400);
+	rc = read_framing(head);
+	if (rc < 0)
+		return refuse(status, rc == -ENOTSUP ? 501 : 400);
+	read_connection(head);
+	if (find_all(head, "Expect", &expect) > 0 && head->minor == 1) {
+		if (!brink__http_same(expect, "100-continue"))
+			return refuse(status, 417);
+		head->expects = true;
+	}
+	return 0;
+}
+
+int brink__http_framing_of_response(struct brink__http_head *head)
+{
+	int rc = read_framing(head);
+
+	if (rc < 0)
+		return -EPROTO;
+	head->until_end = rc == 0 && !head->chunked;
+	read_connection(head);
+	return 0;
+}

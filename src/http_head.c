@@ -1,0 +1,280 @@
+/* A head in one piece of memory: its lines are checked, the parser library splits them, and the
+ * parts are ended by zeros in place. */
+#include "config.h"
+
+#include "http.h"
+#include "memory.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- words ---- */
+
+bool brink__http_is_token_char(unsigned char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+bool brink__http_is_token(const char *text)
+{
+	if (*text == '\0')
+		return false;
+	while (brink__http_is_token_char((unsigned char)*text))
+		text++;
+	return *text == '\0';
+}
+
+/* By no locale's rules. */
+static char lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+static bool same(const char *one, const char *other, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (lower(one[i]) != lower(other[i]))
+			return false;
+	return true;
+}
+
+bool brink__http_same(const char *one, const char *other)
+{
+	size_t size = strlen(one);
+
+	return size == strlen(other) && same(one, other, size);
+}
+
+const char *brink_http_find(const struct brink_http_header *headers, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (brink__http_same(headers[i].name, name))
+			return headers[i].value;
+	return NULL;
+}
+
+static bool list_has(const char *list, const char *token)
+{
+	size_t wanted = strlen(token);
+
+	while (*list != '\0') {
+		size_t size = strcspn(list, ","), end = size;
+		const char *at = list;
+
+		while (end > 0 && (*at == ' ' || *at == '\t'))
+			at++, end--;
+		while (end > 0 && (at[end - 1] == ' ' || at[end - 1] == '\t'))
+			end--;
+		if (end == wanted && same(at, token, wanted))
+			return true;
+		list += size + (list[size] == ',');
+	}
+	return false;
+}
+
+bool brink__http_has_token(const struct brink_http_header *headers, size_t count, const char *name,
+                           const char *token)
+{
+	for (size_t i = 0; i < count; i++)
+		if (brink__http_same(headers[i].name, name) && list_has(headers[i].value, token))
+			return true;
+	return false;
+}
+
+/* ---- lines, as they came ---- */
+
+static bool is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+/* "HTTP/1.0" or "HTTP/1.1"; of other versions that look like one the status is 505. */
+static int check_version(const char *text, unsigned *minor, unsigned *status)
+{
+	if (memcmp(text, "HTTP/", 5) != 0 || !is_digit(text[5]) || text[6] != '.' || !is_digit(text[7]))
+		return -EPROTO;
+	if (text[5] != '1' || text[7] > '1') {
+		*status = 505;
+		return -ENOTSUP;
+	}
+	*minor = (unsigned)(text[7] - '0');
+	return 0;
+}
+
+/* Token, one space, visible characters, one space, version. */
+static int check_request_line(struct brink__http_head *head, const char *line, size_t size, unsigned *status)
+{
+	size_t method = 0, target;
+
+	while (method < size && brink__http_is_token_char((unsigned char)line[method]))
+		method++;
+	if (method == 0 || method == size || line[method] != ' ')
+		return -EPROTO;
+	target = method + 1;
+	while (target < size && line[target] > ' ' && line[target] < 0x7f)
+		target++;
+	if (target == method + 1 || target + 9 != size || line[target] != ' ')
+		return -EPROTO;
+	head->method = line;
+	head->target = line + method + 1;
+	return check_version(line + target + 1, &head->minor, status);
+}
+
+/* Version, a space, three digits, a space and any reason; or no space after the digits. */
+static int check_status_line(struct brink__http_head *head, char *line, size_t size, unsigned *status)
+{
+	if (size < 12 || line[8] != ' ' || !is_digit(line[9]) || !is_digit(line[10]) || !is_digit(line[11]) ||
+	    (size > 12 && line[12] != ' ') || line[9] == '0')
+		return -EPROTO;
+	head->status = (unsigned)((line[9] - '0') * 100 + (line[10] - '0') * 10 + line[11] - '0');
+	head->reason = size > 13 ? line + 13 : "";
+	return check_version(line, &head->minor, status);
+}
+
+/* The name is a token and the colon comes right after it: neither a folded line, which begins with
+ * white space, nor white space before the colon gets through. */
+static bool line_is_sound(const char *line, size_t size)
+{
+	size_t name = 0;
+
+	while (name < size && brink__http_is_token_char((unsigned char)line[name]))
+		name++;
+	return name > 0 && name < size && line[name] == ':';
+}
+
+/* All but the last, empty line: each ends with CR LF, as was seen. */
+static int check_lines(struct brink__http_head *head, size_t size, unsigned *status)
+{
+	char *line = head->bytes, *end = head->bytes + size - 2;
+	bool first = true;
+
+	while (line < end) {
+		char *next = memchr(line, '\n', (size_t)(end - line));
+		size_t length = (size_t)(next - line) - 1;
+		int rc = 0;
+
+		if (!first)
+			rc = line_is_sound(line, length) ? 0 : -EPROTO;
+		else if (head->response)
+			rc = check_status_line(head, line, length, status);
+		else
+			rc = check_request_line(head, line, length, status);
+		if (rc < 0)
+			return rc;
+		first = false;
+		line = next + 1;
+	}
+	return 0;
+}
+
+/* ---- what the parser finds ---- */
+
+/* A header without a value may be told of by its name alone. */
+static void complete(struct brink__http_head *head)
+{
+	if (head->values < head->names)
+		head->headers[head->values++].value = "";
+}
+
+int brink__http_head_name(struct brink__http_head *head, const char *at, size_t size)
+{
+	complete(head);
+	if (head->names == head->room || at[size] != ':')
+		return -1;
+	head->headers[head->names++].name = at;
+	return 0;
+}
+
+int brink__http_head_value(struct brink__http_head *head, const char *at, size_t size)
+{
+	if (head->values + 1 != head->names || (size > 0 && strchr(" \t\r", at[size]) == NULL))
+		return -1;
+	head->headers[head->values++].value = size > 0 ? at : "";
+	return 0;
+}
+
+/* Puts zeros behind the parts; not before, since the parser still looks at what it tells of. */
+static void end_parts(struct brink__http_head *head)
+{
+	char *bytes = head->bytes, *end = strchr(bytes, '\r');
+
+	*end = '\0';
+	if (!head->response) {
+		end[-9] = '\0';
+		bytes[head->target - bytes - 1] = '\0';
+	}
+	for (size_t i = 0; i < head->count; i++) {
+		char *name = bytes + (head->headers[i].name - bytes);
+
+		name[strcspn(name, ":")] = '\0';
+		if (*head->headers[i].value == '\0')
+			continue;
+		end = strchr(bytes + (head->headers[i].value - bytes), '\r');
+		while (end[-1] == ' ' || end[-1] == '\t')
+			end--;
+		*end = '\0';
+	}
+}
+
+/* ---- the head ---- */
+
+static struct brink__http_head *create(brink_buffer *in, const struct brink__http_scan *scan)
+{
+	size_t size = scan->at, count = scan->lines - 1;
+	struct brink__http_head *head = brink__allocate(
+	        1, sizeof *head + (count + 1) * sizeof *head->headers + size + 1 + BRINK__HTTP_HOST);
+
+	if (head != NULL) {
+		head->headers = (struct brink_http_header *)(head + 1);
+		head->room = count;
+		head->bytes = (char *)(head->headers + count + 1);
+		head->host_room = head->bytes + size + 1;
+		brink_buffer_copy(in, 0, head->bytes, size);
+		brink_buffer_pop(in, size);
+	}
+	return head;
+}
+
+static int parse(struct brink__http_head *head, struct brink__http_parser *parser, size_t size, unsigned *status)
+{
+	int rc = check_lines(head, size, status), framing;
+
+	if (rc < 0)
+		return rc;
+	rc = brink__http_parser_head(parser, head, head->bytes, size);
+	complete(head);
+	head->count = head->values;
+	if (head->count != head->room)
+		return rc < 0 ? rc : -EPROTO;
+	end_parts(head);
+	/* What the headers say decides on the status, also where the parser has refused it. */
+	framing = head->response ? brink__http_framing_of_response(head) : brink__http_framing_of_request(head, status);
+	return framing < 0 ? framing : rc;
+}
+
+int brink__http_head_create(struct brink__http_head **head, struct brink__http_parser *parser, bool response,
+                            brink_buffer *in, const struct brink__http_scan *scan, unsigned *status)
+{
+	struct brink__http_head *made = create(in, scan);
+	int rc;
+
+	*status = 0;
+	if (made == NULL)
+		return -ENOMEM;
+	made->response = response;
+	rc = parse(made, parser, scan->at, status);
+	if (rc < 0) {
+		if (*status == 0)
+			*status = rc == -ENOTSUP ? 501 : 400;
+		brink__free(made);
+		return rc;
+	}
+	*head = made;
+	return 0;
+}
+
+void brink__http_head_destroy(struct brink__http_head *head)
+{
+	brink__free(head);
+}

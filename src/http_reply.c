@@ -1,0 +1,285 @@
+/* The program's answers. A reply is put together without the lock, since one thread at a time
+ * answers a request, and handed to the session with it. */
+#include "config.h"
+
+#include "http_session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct reply {
+	unsigned status;
+	const struct brink_http_header *headers;
+	size_t count;
+	int64_t length; /* below 0: not known */
+	/* Found out. */
+	bool chunked, close;
+};
+
+static bool has_body(unsigned status)
+{
+	return status != 204 && status != 304;
+}
+
+static bool is_ours(const char *name)
+{
+	return brink__http_same(name, "Content-Length") || brink__http_same(name, "Transfer-Encoding") ||
+	       brink__http_same(name, "Date");
+}
+
+static int check(const struct reply *reply)
+{
+	if (reply->status < 200 || reply->status > 999 || (!has_body(reply->status) && reply->length > 0))
+		return -EINVAL;
+	for (size_t i = 0; i < reply->count; i++)
+		if (!brink__http_header_is_sound(&reply->headers[i]) || is_ours(reply->headers[i].name))
+			return -EINVAL;
+	return 0;
+}
+
+/* Who waits for "100 Continue" and gets another answer may send the body, or not: then nobody knows
+ * where the next request begins. And a body that nobody wants to read is not waited for. */
+static bool must_close(brink_http_request *request, const struct reply *reply, bool ends)
+{
+	struct brink__http_session *session = request->session;
+	bool close;
+
+	pthread_mutex_lock(&session->lock);
+	close = request->close || brink__http_waits_for_word(request) ||
+	        (ends && session->receiving == request && request->on_body == NULL);
+	pthread_mutex_unlock(&session->lock);
+	return close || brink__http_has_token(reply->headers, reply->count, "Connection", "close");
+}
+
+static int put_framing(brink_buffer *out, const struct reply *reply)
+{
+	char line[48];
+
+	if (!has_body(reply->status))
+		return 0;
+	if (reply->chunked)
+		return brink__http_put(out, "Transfer-Encoding: chunked\r\n");
+	if (reply->length < 0)
+		return 0;
+	snprintf(line, sizeof line, "Content-Length: %lld\r\n", (long long)reply->length);
+	return brink__http_put(out, line);
+}
+
+static int put_connection(brink_buffer *out, unsigned minor, const struct reply *reply)
+{
+	if (brink_http_find(reply->headers, reply->count, "Connection") != NULL)
+		return 0;
+	if (reply->close)
+		return brink__http_put(out, "Connection: close\r\n");
+	return minor == 0 ? brink__http_put(out, "Connection: keep-alive\r\n") : 0;
+}
+
+static int put_head(brink_buffer *out, unsigned minor, const struct reply *reply)
+{
+	char line[64], date[BRINK__HTTP_DATE];
+	int rc;
+
+	snprintf(line, sizeof line, "HTTP/1.1 %u %s\r\n", reply->status, brink__http_reason(reply->status));
+	rc = brink__http_put(out, line);
+	if (rc == 0 && brink__http_date(date) > 0)
+		rc = brink__http_put(out, date);
+	if (rc == 0)
+		rc = brink__http_put_headers(out, reply->headers, reply->count);
+	if (rc == 0)
+		rc = put_framing(out, reply);
+	if (rc == 0)
+		rc = put_connection(out, minor, reply);
+	return rc == 0 ? brink__http_put(out, "\r\n") : rc;
+}
+
+/* In `out` is the head, with what the request, and its client, make of the reply. */
+static int prepare(brink_http_request *request, struct reply *reply, bool ends, brink_buffer *out)
+{
+	int rc = check(reply);
+
+	if (rc < 0)
+		return rc;
+	reply->close = must_close(request, reply, ends);
+	if (reply->length < 0 && has_body(reply->status)) {
+		reply->chunked = request->head->minor > 0;
+		/* Its end is the connection's. */
+		reply->close = reply->close || !reply->chunked;
+	}
+	rc = put_head(out, request->head->minor, reply);
+	if (rc < 0)
+		brink_buffer_clear(out);
+	return rc;
+}
+
+/* Hands over what is in `out`; -EALREADY: the request is answered, and it is dropped. */
+static int begin(brink_http_request *request, const struct reply *reply, brink_buffer *out, bool ends)
+{
+	struct brink__http_session *session = request->session;
+	bool begun;
+
+	pthread_mutex_lock(&session->lock);
+	begun = request->begun;
+	if (!begun) {
+		request->begun = true;
+		request->ended = ends;
+		request->close = request->close || reply->close;
+		request->chunked = reply->chunked;
+		request->left = reply->length;
+		request->silent = request->silent || !has_body(reply->status);
+		brink_buffer_move(&request->out, out);
+	}
+	pthread_mutex_unlock(&session->lock);
+	brink_buffer_clear(out);
+	return begun ? -EALREADY : 0;
+}
+
+int brink_http_reply(brink_http_request *request, unsigned status, const struct brink_http_header *headers,
+                     size_t count, brink_buffer *body)
+{
+	struct reply reply = {.status = status, .headers = headers, .count = count};
+	brink_buffer out = {0};
+	int rc;
+
+	reply.length = body == NULL ? 0 : (int64_t)brink_buffer_length(body);
+	if (request->begun)
+		return -EALREADY;
+	rc = prepare(request, &reply, true, &out);
+	if (rc < 0)
+		return rc;
+	if (body != NULL && !request->silent)
+		brink_buffer_move(&out, body);
+	else if (body != NULL)
+		brink_buffer_clear(body);
+	rc = begin(request, &reply, &out, true);
+	brink__http_flush(request->session);
+	return rc;
+}
+
+/* After it the connection is closed: the client's version does not matter. */
+int brink__http_plain_reply(brink_http_request *request, unsigned status)
+{
+	const struct brink_http_header type = {"Content-Type", "text/plain; charset=utf-8"};
+	struct reply reply = {.status = status, .headers = &type, .count = 1, .close = true};
+	brink_buffer out = {0};
+	char text[64];
+	int rc;
+
+	snprintf(text, sizeof text, "%u %s\n", status, brink__http_reason(status));
+	reply.length = (int64_t)strlen(text);
+	rc = put_head(&out, 1, &reply);
+	if (rc == 0 && !request->silent)
+		rc = brink__http_put(&out, text);
+	if (rc == 0)
+		begin(request, &reply, &out, true);
+	brink_buffer_clear(&out);
+	return rc;
+}
+
+/* ---- streamed ---- */
+
+int brink_http_reply_begin(brink_http_request *request, unsigned status, const struct brink_http_header *headers,
+                           size_t count, int64_t length, brink_http_ready_fn *on_ready, void *arg)
+{
+	struct reply reply = {.status = status, .headers = headers, .count = count, .length = length < 0 ? -1 : length};
+	brink_buffer out = {0};
+	int rc;
+
+	if (request->begun)
+		return -EALREADY;
+	rc = check(&reply);
+	/* Who begins with a success before it reads is going to. */
+	if (rc == 0 && status < 300)
+		rc = brink__http_tell_to_go_on(request);
+	if (rc == 0)
+		rc = prepare(request, &reply, false, &out);
+	if (rc < 0)
+		return rc;
+	request->on_ready = on_ready;
+	request->ready_arg = arg;
+	rc = begin(request, &reply, &out, false);
+	brink__http_flush(request->session);
+	return rc;
+}
+
+/* Into `out`, as it is to be sent. */
+static int frame(const brink_http_request *request, brink_buffer *part, brink_buffer *out)
+{
+	if (!request->chunked) {
+		brink_buffer_move(out, part);
+		return 0;
+	}
+	return brink__http_put_chunk(out, part);
+}
+
+static int write_part(brink_http_request *request, brink_buffer *part)
+{
+	struct brink__http_session *session = request->session;
+	brink_buffer out = {0};
+
+	if (frame(request, part, &out) < 0) {
+		brink_buffer_clear(&out);
+		return -ENOMEM;
+	}
+	pthread_mutex_lock(&session->lock);
+	brink_buffer_move(&request->out, &out);
+	pthread_mutex_unlock(&session->lock);
+	brink__http_flush(session);
+	return 0;
+}
+
+/* After the part was taken: -ECONNABORTED, or 1 if more should wait. */
+static int look_for_room(brink_http_request *request)
+{
+	struct brink__http_session *session = request->session;
+	int rc = 0;
+
+	pthread_mutex_lock(&session->lock);
+	if (session->dead || brink__socket_failed(session->socket)) {
+		rc = -ECONNABORTED;
+	} else if (brink__http_crowded(request)) {
+		request->wants = request->on_ready != NULL;
+		rc = 1;
+	}
+	pthread_mutex_unlock(&session->lock);
+	return rc;
+}
+
+int brink_http_reply_write(brink_http_request *request, brink_buffer *part)
+{
+	size_t size = brink_buffer_length(part);
+	int rc = 0;
+
+	if (!request->begun || request->ended || (request->left >= 0 && size > (uint64_t)request->left))
+		return -EINVAL;
+	if (request->left >= 0)
+		request->left -= (int64_t)size;
+	if (request->silent)
+		brink_buffer_clear(part);
+	/* A chunk of no bytes would be the end. */
+	else if (size > 0)
+		rc = write_part(request, part);
+	if (rc < 0 && request->left >= 0)
+		request->left += (int64_t)size;
+	return rc < 0 ? rc : look_for_room(request);
+}
+
+int brink_http_reply_end(brink_http_request *request)
+{
+	struct brink__http_session *session = request->session;
+	brink_buffer last = {0};
+
+	if (!request->begun || request->ended)
+		return -EINVAL;
+	if (request->chunked && !request->silent && brink__http_put(&last, "0\r\n\r\n") < 0)
+		return -ENOMEM;
+	if (request->left > 0 && !request->silent)
+		brink_socket_fail(brink_socket_get_id(session->socket), -ECANCELED, "a reply was not completed");
+	pthread_mutex_lock(&session->lock);
+	brink_buffer_move(&request->out, &last);
+	request->ended = true;
+	request->wants = false;
+	pthread_mutex_unlock(&session->lock);
+	brink__http_flush(session);
+	return 0;
+}

@@ -1,0 +1,332 @@
+/* A server's connection: its requests in line, and what goes out. */
+#include "config.h"
+
+#include "http_session.h"
+#include "memory.h"
+
+#include <errno.h>
+
+/* ---- requests ---- */
+
+brink_http_request *brink__http_request_create(struct brink__http_session *session, struct brink__http_head *head)
+{
+	brink_http_request *made = brink__allocate(1, sizeof *made);
+
+	if (made == NULL)
+		return NULL;
+	made->session = session;
+	made->head = head;
+	made->left = -1;
+	made->close = head == NULL || !head->keep_alive;
+	atomic_init(&made->references, 1);
+	return made;
+}
+
+void brink__http_request_hold(brink_http_request *request)
+{
+	atomic_fetch_add_explicit(&request->references, 1, memory_order_relaxed);
+}
+
+void brink__http_request_unref(brink_http_request *request)
+{
+	brink_message *message;
+
+	if (atomic_fetch_sub(&request->references, 1) != 1)
+		return;
+	message = request->message;
+	brink_buffer_clear(&request->out);
+	brink_buffer_clear(&request->parts);
+	brink__http_head_destroy(request->head);
+	brink__free(request);
+	if (message != NULL) {
+		message->drop = NULL;
+		brink_message_free(message);
+	}
+}
+
+/* ---- the line ---- */
+
+void brink__http_enqueue(brink_http_request *request)
+{
+	struct brink__http_session *session = request->session;
+
+	brink__http_request_hold(request);
+	request->next = NULL;
+	*session->end = request;
+	session->end = &request->next;
+	session->pending++;
+}
+
+static brink_http_request *take_first(struct brink__http_session *session)
+{
+	brink_http_request *first = session->first;
+
+	session->first = first->next;
+	if (session->first == NULL)
+		session->end = &session->first;
+	session->pending--;
+	return first;
+}
+
+/* What is to be done without the lock. */
+struct portion {
+	brink_buffer out;
+	brink_http_request *done, **end; /* their replies are complete */
+	bool last;   /* and the connection ends with them */
+	bool stream; /* more follows of the first that is not complete */
+	bool dead;
+};
+
+static bool take_portion(struct brink__http_session *session, struct portion *portion)
+{
+	*portion = (struct portion){.dead = session->dead};
+	portion->end = &portion->done;
+	while (session->first != NULL && !portion->last) {
+		brink_http_request *request = session->first;
+
+		brink_buffer_move(&portion->out, &request->out);
+		portion->stream = request->begun && !request->ended;
+		if (!request->ended)
+			break;
+		take_first(session);
+		request->next = NULL;
+		*portion->end = request;
+		portion->end = &request->next;
+		portion->last = request->close;
+	}
+	if (portion->last)
+		session->over = true;
+	return portion->done != NULL || brink_buffer_length(&portion->out) > 0;
+}
+
+/* ---- room for streamed replies ---- */
+
+bool brink__http_crowded(brink_http_request *request)
+{
+	struct brink__http_session *session = request->session;
+	size_t waits = brink_buffer_length(&request->out);
+
+	if (session->first == request)
+		waits += atomic_load(&session->socket->unsent);
+	return waits > session->http->options.window;
+}
+
+static brink_http_request *take_wish(struct brink__http_session *session, brink_http_request *request, bool failed)
+{
+	if (!request->wants)
+		return NULL;
+	if (!failed && !session->dead &&
+	    (brink_buffer_length(&request->out) > 0 ||
+	     atomic_load(&session->socket->unsent) > session->http->options.window / 4))
+		return NULL;
+	request->wants = false;
+	brink__http_request_hold(request);
+	return request;
+}
+
+/* All of a streamed reply's writes were handed on up to here. */
+static void on_sent(brink_socket *socket, int error, void *arg)
+{
+	struct brink__http_session *session = arg;
+	brink_http_request *request = NULL;
+
+	(void)socket;
+	pthread_mutex_lock(&session->lock);
+	if (session->first != NULL)
+		request = take_wish(session, session->first, error != 0);
+	pthread_mutex_unlock(&session->lock);
+	if (request == NULL)
+		return;
+	request->on_ready(request, request->ready_arg);
+	brink__http_request_unref(request);
+}
+
+/* ---- going out ---- */
+
+static void write_portion(struct brink__http_session *session, struct portion *portion)
+{
+	/* Requests are read only while there is room for their replies: that is the limit. */
+	struct brink_write_options options = {.flags = BRINK_WRITE_FORCE};
+	brink_socket *socket = session->socket;
+	int rc = 0;
+
+	if (portion->stream) {
+		options.done = on_sent;
+		options.arg = session;
+	}
+	if (!portion->dead && brink_buffer_length(&portion->out) > 0)
+		rc = brink_socket_write_with(socket, &portion->out, &options);
+	/* Of other errors the peer is the reason: it is gone, or has been told that it ends. */
+	if (rc == -ENOMEM)
+		brink_socket_fail(brink_socket_get_id(socket), rc, "no memory for a reply");
+	brink_buffer_clear(&portion->out);
+	if (portion->last)
+		brink_socket_close(socket);
+	while (portion->done != NULL) {
+		brink_http_request *done = portion->done;
+
+		portion->done = done->next;
+		brink__http_request_unref(done);
+	}
+}
+
+void brink__http_flush(struct brink__http_session *session)
+{
+	brink_socket *socket = session->socket;
+	struct portion portion;
+
+	pthread_mutex_lock(&session->lock);
+	if (session->writing) {
+		pthread_mutex_unlock(&session->lock);
+		return; /* and who writes looks again */
+	}
+	session->writing = true;
+	/* The last message ended may have been the last that kept the socket. */
+	brink_socket_hold(socket);
+	while (take_portion(session, &portion)) {
+		pthread_mutex_unlock(&session->lock);
+		write_portion(session, &portion);
+		pthread_mutex_lock(&session->lock);
+	}
+	session->writing = false;
+	if (session->pending == 0 && session->phase == BRINK__HTTP_BUSY)
+		brink__http_set_phase(session, BRINK__HTTP_IDLE);
+	brink__http_update_reading(session);
+	pthread_mutex_unlock(&session->lock);
+	brink_socket_release(socket);
+}
+
+void brink__http_update_reading(struct brink__http_session *session)
+{
+	const struct brink_http_options *options = &session->http->options;
+	const brink_http_request *receiving = session->receiving;
+	bool rests;
+
+	if (receiving == NULL)
+		rests = session->pending >= options->max_pipelined;
+	else
+		rests = receiving->streamed && brink_buffer_length(&receiving->parts) >= options->window;
+	rests = rests && !session->dead && !session->over;
+	if (rests == session->stalled)
+		return;
+	session->stalled = rests;
+	brink__http_rest(session, rests);
+	if (rests)
+		brink__socket_stall(session->socket);
+	else
+		brink__socket_unstall(session->socket);
+}
+
+/* ---- refusing ---- */
+
+/* The one whose body is being collected; else a place of its own in the line. */
+static brink_http_request *to_answer(struct brink__http_session *session)
+{
+	brink_http_request *request;
+
+	pthread_mutex_lock(&session->lock);
+	session->over = true;
+	request = session->receiving;
+	session->receiving = NULL;
+	pthread_mutex_unlock(&session->lock);
+	if (request != NULL)
+		return request; /* with the reader's reference */
+	request = brink__http_request_create(session, NULL);
+	if (request == NULL)
+		return NULL;
+	pthread_mutex_lock(&session->lock);
+	brink__http_enqueue(request);
+	pthread_mutex_unlock(&session->lock);
+	return request;
+}
+
+void brink__http_refuse(struct brink__http_session *session, unsigned status)
+{
+	brink_http_request *request = to_answer(session);
+
+	if (request == NULL || brink__http_plain_reply(request, status) < 0)
+		brink_socket_fail(brink_socket_get_id(session->socket), -ENOMEM, "no memory for a reply");
+	if (request == NULL)
+		return;
+	pthread_mutex_lock(&session->lock);
+	brink__http_set_phase(session, BRINK__HTTP_BUSY);
+	pthread_mutex_unlock(&session->lock);
+	brink__http_flush(session);
+	brink__http_request_unref(request);
+}
+
+/* ---- the session ---- */
+
+static void tell_wishes(struct brink__http_session *session)
+{
+	for (;;) {
+		brink_http_request *request, *wish = NULL;
+
+		pthread_mutex_lock(&session->lock);
+		for (request = session->first; request != NULL && wish == NULL; request = request->next)
+			wish = take_wish(session, request, true);
+		pthread_mutex_unlock(&session->lock);
+		if (wish == NULL)
+			return;
+		wish->on_ready(wish, wish->ready_arg);
+		brink__http_request_unref(wish);
+	}
+}
+
+static void closed(struct brink__session *base)
+{
+	struct brink__http_session *session = brink_container_of(base, struct brink__http_session, base);
+	brink_http_request *receiving;
+
+	pthread_mutex_lock(&session->lock);
+	session->dead = session->over = true;
+	brink__http_set_phase(session, BRINK__HTTP_BUSY);
+	receiving = session->receiving;
+	session->receiving = NULL;
+	pthread_mutex_unlock(&session->lock);
+	if (receiving != NULL) {
+		brink_buffer none = {0};
+
+		if (receiving->streamed)
+			brink__http_body_arrived(receiving, &none, -ECONNABORTED);
+		brink__http_request_unref(receiving);
+	}
+	tell_wishes(session);
+	brink__http_flush(session);
+}
+
+static void destroy(struct brink__session *base)
+{
+	struct brink__http_session *session = brink_container_of(base, struct brink__http_session, base);
+
+	/* Those of our own, that never went out. */
+	while (session->first != NULL)
+		brink__http_request_unref(take_first(session));
+	brink__http_reader_destroy(&session->reader);
+	pthread_mutex_destroy(&session->lock);
+	brink__free(session);
+}
+
+struct brink__http_session *brink__http_session_of(brink_socket *socket, brink_http *http)
+{
+	struct brink__channel *channel = brink__channel_of(socket);
+	struct brink__http_session *made;
+
+	if (channel->session != NULL)
+		return brink_container_of(channel->session, struct brink__http_session, base);
+	made = brink__allocate(1, sizeof *made);
+	if (made == NULL)
+		return NULL;
+	if (brink__http_reader_init(&made->reader, false, &http->options.limits) < 0 ||
+	    pthread_mutex_init(&made->lock, NULL) != 0) {
+		brink__http_reader_destroy(&made->reader);
+		brink__free(made);
+		return NULL;
+	}
+	made->base = (struct brink__session){closed, destroy};
+	made->http = http;
+	made->socket = socket;
+	made->end = &made->first;
+	channel->session = &made->base;
+	return made;
+}

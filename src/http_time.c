@@ -1,0 +1,103 @@
+/* The deadlines of a server's connection: a head, a body and the rest between requests have theirs;
+ * while it is our turn there is none. A client that sends a byte now and then gains nothing: a
+ * head's time runs from its beginning, and a body has to keep up a rate. */
+#include "config.h"
+
+#include "http_session.h"
+
+#include <errno.h>
+
+#define NEVER UINT64_MAX
+
+static uint64_t later(uint64_t from, uint64_t by)
+{
+	return by > NEVER - from ? NEVER : from + by;
+}
+
+/* No lock is held by the caller; the deadline may have been moved meanwhile. */
+static void expired(brink_socket *socket)
+{
+	struct brink__channel *channel = brink__channel_of(socket);
+	struct brink__http_session *session = brink_container_of(channel->session, struct brink__http_session, base);
+	enum brink__http_phase phase;
+	bool streamed;
+
+	pthread_mutex_lock(&session->lock);
+	phase = session->deadline <= brink__timing_now(socket) ? session->phase : BRINK__HTTP_BUSY;
+	streamed = session->receiving != NULL && session->receiving->streamed;
+	if (phase == BRINK__HTTP_IDLE)
+		session->over = true;
+	pthread_mutex_unlock(&session->lock);
+	if (phase == BRINK__HTTP_IDLE)
+		brink_socket_close(socket);
+	else if (phase == BRINK__HTTP_BODY && streamed)
+		brink__http_body_broken(session, -ETIMEDOUT);
+	else if (phase != BRINK__HTTP_BUSY)
+		brink__http_refuse(session, 408);
+}
+
+static void set_deadline(struct brink__http_session *session, uint64_t at)
+{
+	session->deadline = at;
+	if (!session->dead)
+		brink__timing_deadline(session->socket, at, expired);
+}
+
+static uint64_t body_deadline(const struct brink__http_session *session, uint64_t now)
+{
+	const struct brink_http_options *options = &session->http->options;
+	uint64_t seconds = session->body_got / options->min_rate, rest = session->body_got % options->min_rate;
+	uint64_t allowed = later(BRINK_SECONDS(seconds), BRINK_SECONDS(rest) / options->min_rate);
+	uint64_t by_rate = later(later(session->body_since, options->body_timeout), allowed);
+	uint64_t by_silence = later(now, options->body_timeout);
+
+	return by_rate < by_silence ? by_rate : by_silence;
+}
+
+void brink__http_set_phase(struct brink__http_session *session, enum brink__http_phase phase)
+{
+	const struct brink_http_options *options = &session->http->options;
+	uint64_t now;
+
+	if (phase == BRINK__HTTP_HEAD && session->phase == phase)
+		return; /* its time runs */
+	session->phase = phase;
+	if (phase == BRINK__HTTP_BUSY) {
+		set_deadline(session, NEVER);
+		return;
+	}
+	now = brink__timing_now(session->socket);
+	if (phase == BRINK__HTTP_IDLE) {
+		set_deadline(session, later(now, options->idle_timeout));
+	} else if (phase == BRINK__HTTP_HEAD) {
+		set_deadline(session, later(now, options->head_timeout));
+	} else {
+		session->body_since = now;
+		session->body_got = 0;
+		set_deadline(session, body_deadline(session, now));
+	}
+}
+
+void brink__http_body_came(struct brink__http_session *session, size_t size)
+{
+	session->body_got += size;
+	if (!session->stalled)
+		set_deadline(session, body_deadline(session, brink__timing_now(session->socket)));
+}
+
+/* The time in which it is we who do not read is not the client's. */
+void brink__http_rest(struct brink__http_session *session, bool rests)
+{
+	uint64_t now;
+
+	if (session->phase != BRINK__HTTP_BODY)
+		return;
+	now = brink__timing_now(session->socket);
+	if (rests) {
+		session->stalled_at = now;
+		set_deadline(session, NEVER);
+	} else {
+		session->body_since += now - session->stalled_at;
+		set_deadline(session, body_deadline(session, now));
+	}
+}

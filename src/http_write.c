@@ -1,0 +1,103 @@
+/* Heads that we send, and chunks. */
+#include "config.h"
+
+#include "http.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+static const struct {
+	unsigned status;
+	const char *reason;
+} reasons[] = {
+	{200, "OK"}, {201, "Created"}, {202, "Accepted"}, {203, "Non-Authoritative Information"},
+	{204, "No Content"}, {205, "Reset Content"}, {206, "Partial Content"},
+	{300, "Multiple Choices"}, {301, "Moved Permanently"}, {302, "Found"}, {303, "See Other"},
+	{304, "Not Modified"}, {307, "Temporary Redirect"}, {308, "Permanent Redirect"},
+	{400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
+	{405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"},
+	{410, "Gone"}, {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
+	{414, "URI Too Long"}, {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"},
+	{417, "Expectation Failed"}, {421, "Misdirected Request"}, {422, "Unprocessable Content"},
+	{426, "Upgrade Required"}, {428, "Precondition Required"}, {429, "Too Many Requests"},
+	{431, "Request Header Fields Too Large"},
+	{500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"},
+	{503, "Service Unavailable"}, {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"},
+};
+
+/* Empty for what has no name: a reason need not be there. */
+const char *brink__http_reason(unsigned status)
+{
+	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "";
+}
+
+/* Not by strftime(), which knows the locale's names of days. */
+size_t brink__http_date(char text[BRINK__HTTP_DATE])
+{
+	static const char days[] = "SunMonTueWedThuFriSat";
+	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+	time_t now = time(NULL);
+	struct tm tm;
+
+	if (gmtime_r(&now, &tm) == NULL)
+		return 0;
+	return (size_t)snprintf(text, BRINK__HTTP_DATE, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+	                        days + 3 * tm.tm_wday, tm.tm_mday % 100, months + 3 * tm.tm_mon,
+	                        (tm.tm_year + 1900) % 10000, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
+}
+
+/* What could end the line, or the head, early would be the program's user speaking, not it. */
+bool brink__http_header_is_sound(const struct brink_http_header *header)
+{
+	if (header->name == NULL || header->value == NULL || !brink__http_is_token(header->name))
+		return false;
+	for (const char *at = header->value; *at != '\0'; at++)
+		if (((unsigned char)*at < ' ' && *at != '\t') || *at == 0x7f)
+			return false;
+	return true;
+}
+
+int brink__http_put(brink_buffer *out, const char *text)
+{
+	return brink_buffer_append(out, text, strlen(text));
+}
+
+int brink__http_put_headers(brink_buffer *out, const struct brink_http_header *headers, size_t count)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < count && rc == 0; i++) {
+		rc = brink__http_put(out, headers[i].name);
+		if (rc == 0)
+			rc = brink__http_put(out, ": ");
+		if (rc == 0)
+			rc = brink__http_put(out, headers[i].value);
+		if (rc == 0)
+			rc = brink__http_put(out, "\r\n");
+	}
+	return rc;
+}
+
+/* Its bytes are moved; on an error `part` is as before, and in `out` may be what is of no use. */
+int brink__http_put_chunk(brink_buffer *out, brink_buffer *part)
+{
+	static char end_of_line[2] = {'\r', '\n'};
+	brink_buffer end = {0};
+	char line[24];
+
+	snprintf(line, sizeof line, "%zx\r\n", brink_buffer_length(part));
+	if (brink_buffer_wrap(&end, end_of_line, sizeof end_of_line, NULL, NULL) < 0)
+		return -ENOMEM;
+	if (brink__http_put(out, line) < 0) {
+		brink_buffer_clear(&end);
+		return -ENOMEM;
+	}
+	brink_buffer_move(out, part);
+	brink_buffer_move(out, &end);
+	return 0;
+}

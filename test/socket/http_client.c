@@ -1,0 +1,329 @@
+/* The client: against our server, and against peers that say what they should not. */
+#include "groups.h"
+#include "http_stage.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct caller {
+	brink_http_client *client;
+	unsigned over, destroy_at;
+	int error;
+	unsigned status;
+	char body[512];
+	size_t parts; /* bytes handed to on_part */
+	char header[64];
+};
+
+static void on_response(const struct brink_http_response *response, int error, void *arg)
+{
+	struct caller *caller = arg;
+	const char *value;
+
+	caller->error = error;
+	caller->status = 0;
+	caller->body[0] = '\0';
+	if (error == 0) {
+		caller->status = response->status;
+		caller->body[brink_buffer_copy(response->body, 0, caller->body, sizeof caller->body - 1)] = '\0';
+		value = brink_http_find(response->headers, response->header_count, "x-test");
+		snprintf(caller->header, sizeof caller->header, "%s", value == NULL ? "" : value);
+	}
+	if (++caller->over == caller->destroy_at)
+		brink_http_client_destroy(caller->client);
+}
+
+static void on_part(brink_buffer *part, void *arg)
+{
+	((struct caller *)arg)->parts += brink_buffer_length(part);
+}
+
+static int begin(struct caller *caller, const char *method, const char *target, const char *text)
+{
+	brink_buffer body = {0};
+	int rc;
+
+	CHECK_OK(brink_buffer_append(&body, text, strlen(text)));
+	rc = brink_http_fetch(caller->client, &(struct brink_http_fetch_options){
+		.method = method, .target = target, .body = &body, .on_response = on_response, .arg = caller});
+	CHECK_EQ(brink_buffer_length(&body), rc == 0 ? 0 : strlen(text));
+	brink_buffer_clear(&body);
+	return rc;
+}
+
+static void open_caller(struct caller *caller, brink_loop *loop, const struct brink_address *address)
+{
+	int rc;
+
+	memset(caller, 0, sizeof *caller);
+	rc = brink_http_client_create(&caller->client, loop, &(struct brink_http_client_options){
+		.address = address, .host = "h", .limits = {.max_head = 1000, .max_body = 100}});
+	if (rc == -ENOTSUP)
+		SKIP("the library was built without HTTP");
+	CHECK_OK(rc);
+}
+
+/* ---- our server ---- */
+
+static void call(struct web *web, struct caller *caller, const char *method, const char *path, const char *text)
+{
+	unsigned before = caller->over;
+
+	CHECK_OK(begin(caller, method, path, text));
+	CHECK_EQ(caller->over, before);
+	RUN_UNTIL(web->service.loop, caller->over == before + 1);
+	CHECK_EQ(caller->error, 0);
+}
+
+static void well_served(enum kind kind)
+{
+	struct brink_server_counts counts;
+	struct caller caller;
+	struct web web;
+
+	open_web(&web, kind, GROUP);
+	start_web(&web);
+	open_caller(&caller, web.service.loop, &web.service.address);
+	call(&web, &caller, NULL, NULL, "");
+	CHECK(strcmp(caller.body, "GET / h\n") == 0);
+	call(&web, &caller, "POST", "/x?y", "abc");
+	CHECK(strcmp(caller.body, "POST /x?y h\nabc") == 0);
+	call(&web, &caller, "HEAD", "/x", "");
+	CHECK(caller.status == 200 && caller.body[0] == '\0');
+	call(&web, &caller, "GET", "/empty", "");
+	CHECK_EQ(caller.status, 204);
+	call(&web, &caller, "GET", "/same", "");
+	CHECK_EQ(caller.status, 304);
+	call(&web, &caller, "GET", "/chunks", "");
+	CHECK_EQ(strlen(caller.body), 80);
+	brink_server_counters(web.service.server, &counts);
+	CHECK_EQ(counts.accepted, 1);
+	/* A reply with "close": a new connection for the next. */
+	call(&web, &caller, "GET", "/bad", "");
+	CHECK_EQ(caller.status, 500);
+	call(&web, &caller, "GET", "/x", "");
+	CHECK_OK(brink_http_fetch(caller.client, &(struct brink_http_fetch_options){
+		.target = "/chunks", .on_part = on_part, .on_response = on_response, .arg = &caller}));
+	/* Three more wait for it. */
+	for (int i = 0; i < 3; i++)
+		CHECK_OK(begin(&caller, "PUT", "/z", "0123456789"));
+	RUN_UNTIL(web.service.loop, caller.over == 12);
+	CHECK(caller.parts == 80 && strcmp(caller.body, "PUT /z h\n0123456789") == 0);
+	brink_server_counters(web.service.server, &counts);
+	CHECK_EQ(counts.accepted, 2);
+	brink_http_client_destroy(caller.client);
+	close_web(&web);
+}
+
+static void refused_fetches(enum kind kind)
+{
+	static const struct brink_http_header bad[] = {
+		{"X", "a\r\nY: b"}, {"X Y", "a"}, {"", "a"}, {"Host", "a"}, {"content-length", "1"},
+		{"Transfer-Encoding", "chunked"},
+	};
+	static const struct {
+		const char *method, *target;
+	} words[] = {{"G T", "/"}, {"", "/"}, {"CONNECT", "h:1"}, {"GET", "a b"}, {"GET", "/a b"}, {"GET", "/\r\n"},
+		{"GET", "/#x"}, {"GET", ""}};
+	struct brink_http_client_options options = {0};
+	struct brink_address address;
+	brink_loop *loop = new_loop();
+	struct caller caller;
+
+	(void)kind;
+	CHECK_OK(brink_address_parse(&address, "127.0.0.1:1"));
+	open_caller(&caller, loop, &address);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		CHECK_ERROR(brink_http_fetch(caller.client, &(struct brink_http_fetch_options){
+			.headers = &bad[i], .header_count = 1, .on_response = on_response}), -EINVAL);
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		CHECK_ERROR(begin(&caller, words[i].method, words[i].target, "abc"), -EINVAL);
+	CHECK_ERROR(brink_http_fetch(caller.client, &(struct brink_http_fetch_options){0}), -EINVAL);
+	brink_http_client_destroy(caller.client);
+	brink_http_client_destroy(NULL);
+	CHECK_ERROR(brink_http_client_create(&caller.client, loop, &options), -EINVAL);
+	options.address = &address;
+	options.host = "a\r\nb";
+	CHECK_ERROR(brink_http_client_create(&caller.client, loop, &options), -EINVAL);
+	options.host = NULL;
+	options.socket.fd = 1;
+	CHECK_ERROR(brink_http_client_create(&caller.client, loop, &options), -EINVAL);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* ---- other servers, played here ---- */
+
+struct peer {
+	brink_loop *loop;
+	int listener, fd;
+	struct brink_address address;
+};
+
+static void open_peer(struct peer *peer, enum kind kind)
+{
+	peer->loop = new_loop();
+	peer->listener = open_listener(kind, 8);
+	set_nonblocking(peer->listener);
+	peer->fd = -1;
+	CHECK_OK(brink_address_of(peer->listener, &peer->address));
+}
+
+static void close_peer(struct peer *peer)
+{
+	close_fd(&peer->fd);
+	close_fd(&peer->listener);
+	CHECK_OK(brink_loop_destroy(peer->loop));
+}
+
+/* Takes the next connection and the head of a request that comes on it. */
+static void take_request(struct peer *peer, bool anew)
+{
+	char bytes[1024];
+	size_t got = 0;
+
+	if (anew) {
+		close_fd(&peer->fd);
+		RUN_UNTIL(peer->loop, ready_now(peer->listener, BRINK_READ));
+		peer->fd = accept_plain(peer->listener);
+	}
+	while (got < 4 || memcmp(bytes + got - 4, "\r\n\r\n", 4) != 0) {
+		ssize_t n = read(peer->fd, bytes + got, 1);
+
+		got += n > 0 ? (size_t)n : 0;
+		CHECK(got < sizeof bytes);
+		if (n < 0)
+			turn_briefly(peer->loop);
+	}
+}
+
+#define OK "HTTP/1.1 200 OK\r\n"
+
+static void responses(enum kind kind)
+{
+	static char long_head[1200] = OK "X: ";
+	static const struct {
+		const char *text;
+		int error;
+		unsigned status;
+		const char *body;
+	} rows[] = {
+		{OK "Content-Length: 3\r\nX-Test: a b \r\n\r\nabc", 0, 200, "abc"},
+		{OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nA: b\r\n\r\n", 0, 200, "abc"},
+		{OK "\r\nup to the end", 0, 200, "up to the end"},
+		{"HTTP/1.0 404 \r\n\r\nnone", 0, 404, "none"},
+		{"HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", 0, 404, ""},
+		{"HTTP/1.1 204 No\r\nContent-Length: 3\r\n\r\n", 0, 204, ""},
+		{"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n", 0, 304, ""},
+		{"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nA: b\r\n\r\n" OK "Content-Length: 1\r\n\r\nx", 0, 200, "x"},
+		{"HTTP/1.1 101 S\r\n\r\n", -EPROTO, 0, ""},
+		{"HTTP/1.1 099 S\r\n\r\n", -EPROTO, 0, ""},
+		{"HTTP/1.1 2000 S\r\n\r\n", -EPROTO, 0, ""},
+		{"HTTP/2.0 200 S\r\n\r\n", -ENOTSUP, 0, ""},
+		{"nonsense\r\n\r\n", -EPROTO, 0, ""},
+		{"HTTP/1.1 200 OK\n\n", -EPROTO, 0, ""},
+		{OK "X: a\r\n b\r\n\r\n", -EPROTO, 0, ""},
+		{OK "X : a\r\n\r\n", -EPROTO, 0, ""},
+		{OK "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", -EPROTO, 0, ""},
+		{OK "Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", -EPROTO, 0, ""},
+		{OK "Content-Length: x\r\n\r\nabc", -EPROTO, 0, ""},
+		{OK "Transfer-Encoding: gzip\r\n\r\nabc", -EPROTO, 0, ""},
+		{OK "Transfer-Encoding: chunked\r\n\r\nx\r\n", -EPROTO, 0, ""},
+		{OK "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n", -EPROTO, 0, ""},
+		{OK "Content-Length: 4\r\n\r\nabc", -EPROTO, 0, ""},
+		{OK "Content-Length: 101\r\n\r\n", -EMSGSIZE, 0, ""},
+		{"HTTP/1.1 2", -EPROTO, 0, ""},
+		{"", -ECONNRESET, 0, ""},
+		{long_head, -EMSGSIZE, 0, ""},
+	};
+
+	memset(long_head + strlen(long_head), 'x', 1100);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct caller caller;
+		struct peer peer;
+
+		open_peer(&peer, kind);
+		open_caller(&caller, peer.loop, &peer.address);
+		CHECK_OK(begin(&caller, "GET", "/", ""));
+		take_request(&peer, true);
+		write_all(peer.fd, rows[i].text, strlen(rows[i].text));
+		CHECK_EQ(shutdown(peer.fd, SHUT_WR), 0);
+		RUN_UNTIL(peer.loop, caller.over == 1);
+		if (caller.error != rows[i].error || caller.status != rows[i].status ||
+		    strcmp(caller.body, rows[i].body) != 0)
+			FAIL("row %zu: error %d, status %u, body %s", i, caller.error, caller.status, caller.body);
+		CHECK(i > 0 || strcmp(caller.header, "a b") == 0);
+		brink_http_client_destroy(caller.client);
+		close_peer(&peer);
+	}
+}
+
+/* A kept connection that has ended meanwhile: what is harmless is tried again. */
+static void stale(enum kind kind)
+{
+	struct caller caller;
+	struct peer peer;
+
+	open_peer(&peer, kind);
+	open_caller(&caller, peer.loop, &peer.address);
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	take_request(&peer, true);
+	write_all(peer.fd, OK "Content-Length: 0\r\n\r\n", strlen(OK) + 21);
+	RUN_UNTIL(peer.loop, caller.over == 1);
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	take_request(&peer, false);
+	take_request(&peer, true); /* the first connection is closed: once more */
+	write_all(peer.fd, OK "Content-Length: 0\r\n\r\n", strlen(OK) + 21);
+	RUN_UNTIL(peer.loop, caller.over == 2);
+	CHECK_EQ(caller.error, 0);
+	CHECK_OK(begin(&caller, "POST", "/", ""));
+	take_request(&peer, false);
+	close_fd(&peer.fd);
+	RUN_UNTIL(peer.loop, caller.over == 3);
+	CHECK(caller.error < 0);
+	brink_http_client_destroy(caller.client);
+	close_peer(&peer);
+}
+
+static void no_answer(enum kind kind)
+{
+	struct caller caller;
+	struct peer peer;
+
+	open_peer(&peer, kind);
+	open_caller(&caller, peer.loop, &peer.address);
+	brink_http_client_destroy(caller.client);
+	CHECK_OK(brink_http_client_create(&caller.client, peer.loop, &(struct brink_http_client_options){
+		.address = &peer.address, .timeout = BRINK_MS(50)}));
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	RUN_UNTIL(peer.loop, caller.over == 2);
+	CHECK_EQ(caller.error, -ETIMEDOUT);
+	/* Gone in the midst of it, with those that wait. */
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	turn(peer.loop);
+	brink_http_client_destroy(caller.client);
+	CHECK_EQ(caller.over, 4);
+	CHECK_EQ(caller.error, -ECANCELED);
+	/* Nobody listens. */
+	close_fd(&peer.listener);
+	open_caller(&caller, peer.loop, &peer.address);
+	caller.destroy_at = 1;
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	RUN_UNTIL(peer.loop, caller.over == 2);
+	CHECK_EQ(caller.error, -ECANCELED);
+	close_peer(&peer);
+}
+
+static const struct scenario scenarios[] = {
+	SCENARIO("http-client/well-served", well_served, KINDS_STREAM),
+	SCENARIO("http-client/refused-fetches", refused_fetches, KIND_NONE),
+	SCENARIO("http-client/responses", responses, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-client/stale", stale, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-client/no-answer", no_answer, KIND_TCP),
+	NO_MORE_SCENARIOS,
+};
+const struct group http_client_group = {"http-client", scenarios};

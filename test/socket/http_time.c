@@ -1,0 +1,161 @@
+/* Slow clients are cut off, and the others are served meanwhile. Times are short here, so that
+ * they pass; what must not be cut off comes at once, or has no time of its own. */
+#include "groups.h"
+#include "http_stage.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#define HOST "Host: h\r\n"
+#define LONG BRINK_SECONDS(1000)
+#define SHORT BRINK_MS(150)
+
+static void open_timed(struct web *web, enum kind kind, uint64_t head, uint64_t body, uint64_t idle)
+{
+	open_web(web, kind, ONE_LOOP);
+	web->options.head_timeout = head;
+	web->options.body_timeout = body;
+	web->options.idle_timeout = idle;
+	start_web(web);
+}
+
+static void serve_another(struct web *web, int fd)
+{
+	ask(web, fd, "GET /e HTTP/1.1\r\n" HOST "\r\n");
+	expect_body(web, fd, 200, "GET /e h\n");
+}
+
+static void says_nothing(enum kind kind)
+{
+	struct web web;
+	int fd;
+
+	open_timed(&web, kind, SHORT, LONG, LONG);
+	fd = visit(&web);
+	RUN_UNTIL(web.service.loop, atomic_load(&web.service.closed) == 1);
+	CHECK_EQ(atomic_load(&web.service.error), -ETIMEDOUT);
+	close_fd(&fd);
+	close_web(&web);
+}
+
+/* A byte now and then, to the end: 408, long before that. */
+static void drip(struct web *web, const char *text)
+{
+	int slow = visit(web), good = visit(web);
+	uint64_t end = hang_deadline();
+
+	ask(web, slow, text);
+	while (!ready_now(slow, BRINK_READ)) {
+		ask(web, slow, "x");
+		serve_another(web, good);
+		sleep_ms(5);
+		CHECK(monotonic_now() < end);
+	}
+	expect_status(web, slow, 408);
+	expect_over(web, slow);
+	serve_another(web, good);
+	close_fd(&slow);
+	close_fd(&good);
+}
+
+static void slow_head(enum kind kind)
+{
+	struct web web;
+
+	/* The good client's connection may be silent before its first request. */
+	open_timed(&web, kind, BRINK_MS(500), LONG, LONG);
+	drip(&web, "GET / HTTP/1.1\r\nX: ");
+	close_web(&web);
+}
+
+static void slow_second_head(enum kind kind)
+{
+	struct web web;
+	int fd;
+
+	open_timed(&web, kind, BRINK_MS(300), LONG, LONG);
+	fd = visit(&web);
+	ask(&web, fd, "GET /e HTTP/1.1\r\n" HOST "\r\nGET /f");
+	expect_body(&web, fd, 200, "GET /e h\n");
+	expect_status(&web, fd, 408);
+	expect_over(&web, fd);
+	close_fd(&fd);
+	close_web(&web);
+}
+
+static void slow_body(enum kind kind)
+{
+	struct web web;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.options.head_timeout = web.options.idle_timeout = LONG;
+	web.options.body_timeout = SHORT;
+	web.options.min_rate = 1u << 20; /* no dripping can be as fast */
+	start_web(&web);
+	drip(&web, "POST / HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\n");
+	close_web(&web);
+}
+
+static void silent_bodies(enum kind kind)
+{
+	struct web web;
+	int fd;
+
+	open_timed(&web, kind, LONG, SHORT, LONG);
+	fd = visit(&web);
+	ask(&web, fd, "POST / HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nab");
+	expect_status(&web, fd, 408);
+	expect_over(&web, fd);
+	close_fd(&fd);
+	fd = visit(&web);
+	ask(&web, fd, "POST /stream HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nab");
+	RUN_UNTIL(web.service.loop, atomic_load(&web.body_state) == -ETIMEDOUT);
+	close_fd(&fd);
+	close_web(&web);
+}
+
+static void idle(enum kind kind)
+{
+	struct web web;
+	int fd;
+
+	open_timed(&web, kind, LONG, LONG, SHORT);
+	fd = visit(&web);
+	serve_another(&web, fd);
+	expect_gone(&web.service, fd, false);
+	close_fd(&fd);
+	RUN_UNTIL(web.service.loop, atomic_load(&web.service.closed) == 1);
+	CHECK_EQ(atomic_load(&web.service.error), 0);
+	close_web(&web);
+}
+
+/* However long the program takes, and however long it does not read: that is not the client's. */
+static void our_own_time(enum kind kind)
+{
+	struct web web;
+	int fd;
+
+	open_timed(&web, kind, LONG, SHORT, SHORT);
+	fd = visit(&web);
+	ask(&web, fd, "GET /keep HTTP/1.1\r\n" HOST "\r\n");
+	RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 1);
+	for (int i = 0; i < 10; i++)
+		turn(web.service.loop), sleep_ms(40);
+	CHECK_EQ(atomic_load(&web.service.closed), 0);
+	answer_kept(&web, 0);
+	expect_body(&web, fd, 200, "0");
+	close_fd(&fd);
+	close_web(&web);
+}
+
+static const struct scenario scenarios[] = {
+	SCENARIO("http-time/says-nothing", says_nothing, KIND_TCP),
+	SCENARIO("http-time/slow-head", slow_head, KIND_TCP),
+	SCENARIO("http-time/slow-second-head", slow_second_head, KIND_TCP),
+	SCENARIO("http-time/slow-body", slow_body, KIND_TCP),
+	SCENARIO("http-time/silent-bodies", silent_bodies, KIND_TCP),
+	SCENARIO("http-time/idle", idle, KIND_TCP),
+	SCENARIO("http-time/our-own-time", our_own_time, KIND_TCP),
+	NO_MORE_SCENARIOS,
+};
+const struct group http_time_group = {"http-time", scenarios};
