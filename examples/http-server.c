@@ -121,10 +121,14 @@ static void stream(brink_http_request *request)
 
 /* ---- requests ---- */
 
+/* Whatever the query is. */
 static int is(const brink_http_request *request, const char *method, const char *path)
 {
-	return strcmp(brink_http_request_method(request), method) == 0 &&
-	       strcmp(brink_http_request_path(request), path) == 0;
+	const char *asked = brink_http_request_path(request);
+	size_t length = strcspn(asked, "?");
+
+	return strcmp(brink_http_request_method(request), method) == 0 && strlen(path) == length &&
+	       memcmp(asked, path, length) == 0;
 }
 
 static int on_head(const brink_http_request *request, void *arg)

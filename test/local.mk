@@ -19,6 +19,7 @@ EXTRA_DIST += \
 	%reldir%/examples.sh \
 	%reldir%/handbook.sh \
 	%reldir%/headers.sh \
+	%reldir%/http.sh \
 	%reldir%/lib.sh \
 	%reldir%/manpages.sh \
 	%reldir%/names.sh \
@@ -34,6 +35,7 @@ TESTS += \
 	%reldir%/examples.sh \
 	%reldir%/handbook.sh \
 	%reldir%/headers.sh \
+	%reldir%/http.sh \
 	%reldir%/manpages.sh \
 	%reldir%/names.sh \
 	%reldir%/readme.sh \

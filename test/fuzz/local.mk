@@ -6,6 +6,13 @@ fuzz_sources = \
 	%reldir%/messenger_length.c \
 	%reldir%/messenger_line.c
 
+# Of the parts that there are.
+fuzz_http = %reldir%/http_request.c %reldir%/http_response.c
+EXTRA_DIST += $(fuzz_http) %reldir%/http_play.h
+if HTTP
+fuzz_sources += $(fuzz_http)
+endif
+
 EXTRA_DIST += $(fuzz_sources) %reldir%/corpus %reldir%/messenger_play.h %reldir%/run.sh
 
 # Each for FUZZ_SECONDS, on the library as clang builds it for libFuzzer in _build/fuzz: there
@@ -23,7 +30,7 @@ fuzz-programs: libbrink-core.la
 		echo "  FUZZ     $$name"; \
 		$(LIBTOOL) --quiet --tag=CC --mode=link $(CC) $(DEFS) -I. $(PROJECT_CPPFLAGS) \
 			-iquote $(srcdir)/test/unit $(AM_CFLAGS) $(CFLAGS) -fsanitize=fuzzer \
-			-o fuzz/$$name $(srcdir)/$$source libbrink-core.la $(PTHREAD_LIBS); \
+			-o fuzz/$$name $(srcdir)/$$source libbrink-core.la $(HTTP_LIBS) $(PTHREAD_LIBS); \
 	done
 
 .PHONY: check-fuzz fuzz-programs
