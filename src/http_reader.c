@@ -131,21 +131,19 @@ static bool is_hex(unsigned char c)
 }
 
 /* Digits of at most 60 bits; then the end, or extensions, of which nobody here knows any: visible
- * characters and white space. */
-static bool chunk_line_is_sound(const unsigned char *line, size_t size)
+ * characters and white space. How many digits; 0: it is none. */
+static size_t chunk_digits(const unsigned char *line, size_t size)
 {
 	size_t digits = 0;
 
 	while (digits < size && is_hex(line[digits]))
 		digits++;
-	if (digits == 0 || digits > 15)
-		return false;
-	if (digits < size && line[digits] != ';')
-		return false;
+	if (digits > 15 || (digits < size && line[digits] != ';'))
+		return 0;
 	for (size_t i = digits; i < size; i++)
 		if ((line[i] < ' ' && line[i] != '\t') || line[i] >= 0x7f)
-			return false;
-	return true;
+			return 0;
+	return digits;
 }
 
 static bool trailer_is_sound(const unsigned char *line, size_t size)
@@ -180,17 +178,20 @@ static int to_parser(struct brink__http_reader *reader, const char *bytes, size_
 	return brink__http_parser_chunk(reader->parser, bytes, size) < 0 ? refuse(reader, 400, -EPROTO) : 0;
 }
 
-/* 1: gone on to what follows it; 0: more is needed. */
+/* 1: gone on to what follows it; 0: more is needed. The parser is not shown the extensions, on which
+ * parsers differ. */
 static int read_chunk_line(struct brink__http_reader *reader, brink_buffer *in)
 {
 	char line[CHUNK_LINE];
 	ssize_t size = take_line(reader, in, line, sizeof line);
+	size_t digits;
 
 	if (size <= 0)
 		return (int)size;
-	if (!chunk_line_is_sound((unsigned char *)line, (size_t)size - 2))
+	digits = chunk_digits((unsigned char *)line, (size_t)size - 2);
+	if (digits == 0)
 		return refuse(reader, 400, -EPROTO);
-	if (to_parser(reader, line, (size_t)size) < 0)
+	if (to_parser(reader, line, digits) < 0 || to_parser(reader, "\r\n", 2) < 0)
 		return -EPROTO;
 	brink_buffer_pop(in, (size_t)size);
 	reader->left = brink__http_parser_chunk_size(reader->parser);
