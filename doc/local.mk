@@ -17,6 +17,7 @@ dist_handbook_DATA = \
 	%reldir%/handbook/datagrams.md \
 	%reldir%/handbook/edge-and-ticket.md \
 	%reldir%/handbook/edge-counter.md \
+	%reldir%/handbook/http.md \
 	%reldir%/handbook/messages.md \
 	%reldir%/handbook/names.md \
 	%reldir%/handbook/revive.md \

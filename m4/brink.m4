@@ -252,7 +252,7 @@ AC_DEFUN([BRINK_HTTP], [
 	AS_CASE([$with_http-$brink_http],
 		[auto-no|no-no], [],
 		[*-no], [AC_MSG_ERROR([HTTP was asked for, and no parser was found: llhttp, by pkg-config
-(Debian 13: libllhttp-dev; Fedora: llhttp-devel; FreeBSD, NetBSD, Homebrew: llhttp), or http_parser
+(FreeBSD, OpenBSD, Homebrew: llhttp; Fedora: llhttp-devel; newer Debian: libllhttp-dev), or http_parser
 (Debian 12: libhttp-parser-dev)])])
 	AC_SUBST([HTTP_CFLAGS])
 	AC_SUBST([HTTP_LIBS])
