@@ -63,7 +63,7 @@ static void open_letter(brink_datagram *socket, unsigned index)
 	struct brink__letter *letter = &socket->inbox.letters[index];
 	brink__mmsg *got = &socket->inbox.headers[index];
 	socklen_t length = got->msg_hdr.msg_namelen;
-	size_t size = got->msg_len;
+	size_t size = (size_t)got->msg_len;
 
 	if (length < offsetof(struct sockaddr, sa_data) || socket->family == AF_UNIX) {
 		struct sockaddr_storage name = letter->from.storage;

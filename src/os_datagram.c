@@ -8,8 +8,9 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 #if defined(__linux__)
-#include <linux/errqueue.h>
+#include <linux/errqueue.h> /* which uses struct timespec */
 #endif
 
 #if !defined(MSG_NOSIGNAL)
@@ -141,7 +142,8 @@ static int error_of(struct msghdr *message)
 {
 	struct sock_extended_err error;
 
-	for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL; control = CMSG_NXTHDR(message, control)) {
+	for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL;
+	     control = brink__next_control(message, control)) {
 		if (!is_error(control))
 			continue;
 		memcpy(&error, CMSG_DATA(control), sizeof error);

@@ -26,6 +26,15 @@ union brink__control {
 	char room[192];
 };
 
+/* CMSG_NXTHDR(), which cannot be compiled without a warning on musl. */
+static inline struct cmsghdr *brink__next_control(const struct msghdr *message, const struct cmsghdr *control)
+{
+	char *start = message->msg_control;
+	size_t place = (size_t)((const char *)control - start) + CMSG_SPACE(control->cmsg_len - CMSG_LEN(0));
+
+	return place + CMSG_LEN(0) <= message->msg_controllen ? (struct cmsghdr *)(void *)(start + place) : NULL;
+}
+
 /* ---- os_datagram.c ---- */
 
 /* Whether the two of many below make one system call. Where they do not, they move one. */

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/types.h>
 #if defined(__linux__)
 #include <netinet/udp.h>
 #endif
@@ -315,7 +316,8 @@ void brink__os_read_control(struct msghdr *message, uint16_t port, struct brink_
 {
 	arrival->to.length = arrival->local.length = 0;
 	arrival->interface_index = arrival->segment = 0;
-	for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL; control = CMSG_NXTHDR(message, control)) {
+	for (struct cmsghdr *control = CMSG_FIRSTHDR(message); control != NULL;
+	     control = brink__next_control(message, control)) {
 		if (control->cmsg_level == IPPROTO_IP)
 			read_v4(control, port, arrival);
 		else if (control->cmsg_level == IPPROTO_IPV6)

@@ -126,6 +126,31 @@ static void told_after_a_pause(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* A send has met the socket's own error, and a datagram comes in the same event. */
+static void told_beside_a_datagram(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = start_new_post(loop, AF_INET);
+	struct brink_address nobody, peer;
+	int plain = open_plain(AF_INET, &peer);
+
+	(void)kind;
+	need_errors(post);
+	choose_nobody(AF_INET, &nobody);
+	turn(loop);
+	CHECK_OK(brink_datagram_send(post->socket, "anybody?", 8, &nobody));
+	await(brink_datagram_fd(post->socket), BRINK_READ);
+	CHECK_OK(brink_datagram_send(post->socket, numbered(2, 100), 100, &peer));
+	CHECK_EQ(receive_plain(plain, 2, NULL), 100);
+	send_plain(plain, &post->address, 1, 100);
+	RUN_UNTIL(loop, post->count == 1 && post->errors == 1);
+	rest_posts(loop);
+	CHECK_EQ(post->errors, 1);
+	close_plain(&plain, &peer);
+	close_post(post);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static void destroy_now(struct post *post)
 {
 	destroy_socket(post);
@@ -174,6 +199,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("datagram-errors/connected-and-refused", connected_and_refused, KIND_NONE),
 	SCENARIO("datagram-errors/unconnected-and-refused", unconnected_and_refused, KIND_NONE),
 	SCENARIO("datagram-errors/told-after-a-pause", told_after_a_pause, KIND_NONE),
+	SCENARIO("datagram-errors/told-beside-a-datagram", told_beside_a_datagram, KIND_NONE),
 	SCENARIO("datagram-errors/destroyed-in-its-error", destroyed_in_its_error, KIND_NONE),
 	SCENARIO("datagram-errors/unix-peer-gone", unix_peer_gone, KIND_NONE),
 	NO_MORE_SCENARIOS,

@@ -100,6 +100,51 @@ static void cut_into_what_they_were(enum kind kind)
 	each_internet_family(cut_family);
 }
 
+static void destroy_now(struct post *post, const struct brink_packet *received, unsigned count)
+{
+	(void)received;
+	(void)count;
+	destroy_socket(post);
+}
+
+/* More than a call hands over; in the first one the socket is paused, or destroyed. */
+static void in_several_calls(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = start_new_post(loop, AF_INET), *reader = open_post(loop, AF_INET);
+	unsigned first;
+
+	(void)kind;
+	need_segments(post);
+	reader->options.receive_buffer = 200000;
+	start_post(reader);
+	if ((brink_datagram_features(reader->socket) & BRINK_DATAGRAM_HAS_GRO) == 0)
+		SKIP("this kernel has no UDP_GRO");
+	for (unsigned i = 0; i < 200; i++)
+		prepare(i, i, 50, &reader->address);
+	CHECK_EQ(brink_datagram_send_many(post->socket, packets, 200), 200);
+	reader->act = pause_now;
+	RUN_UNTIL(loop, reader->calls == 1);
+	first = reader->count;
+	CHECK(first < 200);
+	rest_posts(loop);
+	CHECK_EQ(reader->count, first);
+	reader->act = NULL;
+	brink_datagram_resume(reader->socket);
+	RUN_UNTIL(loop, reader->count == 200);
+	for (unsigned i = 0; i < 200; i++)
+		CHECK(reader->seen[i].sound && reader->seen[i].number == i && reader->seen[i].size == 50);
+	CHECK_EQ(brink_datagram_send_many(post->socket, packets, 200), 200);
+	reader->calls = 0;
+	reader->act = destroy_now;
+	RUN_UNTIL(loop, reader->socket == NULL);
+	turn(loop);
+	CHECK_EQ(reader->calls, 1);
+	close_post(post);
+	close_post(reader);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* ---- any mixture ---- */
 
 static const unsigned ways[] = {0, BRINK_DATAGRAM_NO_OFFLOAD, BRINK_DATAGRAM_ONE_BY_ONE};
@@ -191,6 +236,7 @@ static void any_mixture(enum kind kind)
 static const struct scenario scenarios[] = {
 	SCENARIO("datagram-offload/joined-for-anybody", joined_for_anybody, KIND_NONE),
 	SCENARIO("datagram-offload/cut-into-what-they-were", cut_into_what_they_were, KIND_NONE),
+	SCENARIO("datagram-offload/in-several-calls", in_several_calls, KIND_NONE),
 	SCENARIO("datagram-offload/any-mixture", any_mixture, KIND_NONE),
 	NO_MORE_SCENARIOS,
 };
