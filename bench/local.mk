@@ -1,8 +1,70 @@
-# Measurements: of quantities that a busy machine does not change.
+# Benchmarks, for Linux: they measure by its means, and against its epoll. brink-bench is built by
+# make check, and not installed. Of libbrink it links the static library: what is counted is the
+# same whether or not a shared one was built.
 
-EXTRA_DIST += %reldir%/counts
+EXTRA_DIST += \
+	%reldir%/gate \
+	%reldir%/limits.json
 
-counts: all
-	$(SHELL) $(srcdir)/%reldir%/counts
+if LINUX
+check_PROGRAMS += %reldir%/brink-bench
+%canon_reldir%_brink_bench_SOURCES = \
+	%reldir%/alternate.c \
+	%reldir%/bench.h \
+	%reldir%/contenders.c \
+	%reldir%/counts.c \
+	%reldir%/echo.c \
+	%reldir%/echo_by_hand.h \
+	%reldir%/generator.c \
+	%reldir%/generator.h \
+	%reldir%/machine.c \
+	%reldir%/main.c \
+	%reldir%/peer_brink_socket.c \
+	%reldir%/peer_brink_watch.c \
+	%reldir%/peer_cheat.c \
+	%reldir%/peer_epoll.c \
+	%reldir%/peer_poll.c \
+	%reldir%/peers.h \
+	%reldir%/report.c \
+	%reldir%/server.c \
+	%reldir%/server.h \
+	%reldir%/statistics.c \
+	%reldir%/statistics.h
+%canon_reldir%_brink_bench_CPPFLAGS = -I$(srcdir)/include -D_GNU_SOURCE=1 -DBENCH_CFLAGS='"$(CFLAGS)"'
+%canon_reldir%_brink_bench_CFLAGS = $(AM_CFLAGS)
+%canon_reldir%_brink_bench_LDFLAGS = $(AM_LDFLAGS) -static
+%canon_reldir%_brink_bench_LDADD = libbrink.la $(PTHREAD_LIBS)
 
-.PHONY: counts
+if BACKEND_IO_URING
+%canon_reldir%_brink_bench_SOURCES += %reldir%/peer_io_uring.c
+%canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_PEER_IO_URING=1
+%canon_reldir%_brink_bench_CFLAGS += $(LIBURING_CFLAGS)
+%canon_reldir%_brink_bench_LDADD += $(LIBURING_LIBS)
+endif
+if HAVE_LIBUV
+%canon_reldir%_brink_bench_SOURCES += %reldir%/peer_libuv.c
+%canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_PEER_LIBUV=1
+%canon_reldir%_brink_bench_CFLAGS += $(LIBUV_CFLAGS)
+%canon_reldir%_brink_bench_LDADD += $(LIBUV_LIBS)
+endif
+if HAVE_LIBEVENT
+%canon_reldir%_brink_bench_SOURCES += %reldir%/peer_bufferevent.c %reldir%/peer_libevent.c
+%canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_PEER_LIBEVENT=1
+%canon_reldir%_brink_bench_CFLAGS += $(LIBEVENT_CFLAGS)
+%canon_reldir%_brink_bench_LDADD += $(LIBEVENT_LIBS)
+endif
+if HAVE_LIBEV
+%canon_reldir%_brink_bench_SOURCES += %reldir%/peer_libev.c
+%canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_PEER_LIBEV=1
+%canon_reldir%_brink_bench_LDADD += $(LIBEV_LIBS)
+endif
+
+# Fails when the library costs more than bench/limits.json allows.
+bench-gate: %reldir%/brink-bench
+	@python3 $(srcdir)/%reldir%/gate %reldir%/brink-bench $(srcdir)/%reldir%/limits.json
+else
+bench-gate:
+	@echo "the benchmarks are for Linux" >&2; exit 1
+endif
+
+.PHONY: bench-gate

@@ -267,3 +267,43 @@ AC_DEFUN([BRINK_HTTP], [
 		[*-no], [brink_http_summary="no: neither llhttp nor http_parser was found (Debian: libhttp-parser-dev, BSDs: llhttp)"],
 		[brink_http_summary="by $brink_http"])
 ])
+
+dnl HAVE_LIBEVENT, HAVE_LIBEV: peers of the benchmarks, beside libuv. With threads, since one of
+dnl the benchmarks has them.
+AC_DEFUN([BRINK_LIBEVENT], [
+	AC_ARG_WITH([libevent],
+		[AS_HELP_STRING([--with-libevent=auto|yes|no],
+			[compare with libevent in the benchmarks (default: where it is found)])],
+		[], [with_libevent=auto])
+	brink_libevent=no
+	AS_CASE([$with_libevent],
+		[auto|yes],
+			[PKG_CHECK_MODULES([LIBEVENT], [libevent_core >= 2.1 libevent_pthreads >= 2.1], [brink_libevent=yes],
+				[AS_IF([test "x$with_libevent" = xyes],
+					[AC_MSG_ERROR([libevent 2.1 was asked for and not found
+(Debian: libevent-dev; FreeBSD, NetBSD, OpenBSD, Homebrew: libevent)])])])],
+		[no], [],
+		[AC_MSG_ERROR([--with-libevent takes auto, yes or no, not "$with_libevent"])])
+	AM_CONDITIONAL([HAVE_LIBEVENT], [test "x$brink_libevent" = xyes])
+])
+
+dnl libev brings no file for pkg-config.
+AC_DEFUN([BRINK_LIBEV], [
+	AC_ARG_WITH([libev],
+		[AS_HELP_STRING([--with-libev=auto|yes|no],
+			[compare with libev in the benchmarks (default: where it is found)])],
+		[], [with_libev=auto])
+	brink_libev=no
+	AS_CASE([$with_libev],
+		[auto|yes],
+			[AC_CHECK_HEADER([ev.h], [AC_CHECK_LIB([ev], [ev_loop_new], [brink_libev=yes])])
+			AS_IF([test "$with_libev-$brink_libev" = yes-no],
+				[AC_MSG_ERROR([libev was asked for and not found
+(Debian: libev-dev; FreeBSD, NetBSD, OpenBSD, Homebrew: libev)])])],
+		[no], [],
+		[AC_MSG_ERROR([--with-libev takes auto, yes or no, not "$with_libev"])])
+	LIBEV_LIBS=
+	AS_IF([test "x$brink_libev" = xyes], [LIBEV_LIBS=-lev])
+	AC_SUBST([LIBEV_LIBS])
+	AM_CONDITIONAL([HAVE_LIBEV], [test "x$brink_libev" = xyes])
+])

@@ -1,7 +1,6 @@
 #!/bin/sh
 # The examples do what they say, on every backend: the echo server serves the client, which
-# checks every byte, and stops through the wakeup pipe when a signal tells it to. The
-# counting benchmark runs, too.
+# checks every byte, and stops through the wakeup pipe when a signal tells it to.
 . "${srcdir:=$(cd "$(dirname "$0")/.." && pwd)}/test/lib.sh"
 scratch_directory
 server=examples/echo-server
@@ -51,31 +50,4 @@ for backend in $($server --list 2>/dev/null); do
 done
 attempt 'an unknown backend is an error' sh -c "! $server --backend nonesuch"
 attempt 'bad arguments are an error' sh -c "! $client --port 0 && ! $client --size"
-
-# What is counted is a difference of two runs of some time each. On a busy machine the longer
-# one may make fewer round trips: then it is done again.
-counts_well()
-{
-	tries=0
-	while [ $tries -lt 20 ]; do
-		sh "$srcdir/bench/counts" --rounds 1 --connections 1 poll | tee "$scratch/counts"
-		awk 'NR == 2 && $3 > 10 && $4 >= 1 { ok = 1 } END { exit !ok }' "$scratch/counts" && return 0
-		tries=$((tries + 1))
-	done
-	return 1
-}
-
-# valgrind 3.19 gives up on the debugging information of clang 14.
-valgrind_reads_it()
-{
-	! valgrind -q --tool=none --trace-children=yes $server --list 2>&1 | grep -q 'debuginfo reader'
-}
-
-if ! command -v valgrind >/dev/null 2>&1 || ! command -v strace >/dev/null 2>&1; then
-	skip 'counting instructions and system calls: valgrind or strace is missing'
-elif ! valgrind_reads_it; then
-	skip 'counting instructions and system calls: valgrind cannot read what this compiler wrote'
-else
-	attempt 'counting instructions and system calls' counts_well
-fi
 finish

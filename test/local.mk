@@ -14,6 +14,7 @@ AM_TESTS_ENVIRONMENT = \
 	PACKAGE_VERSION='$(PACKAGE_VERSION)'; export PACKAGE_VERSION;
 
 EXTRA_DIST += \
+	%reldir%/bench.sh \
 	%reldir%/clients.sh \
 	%reldir%/datagrams.sh \
 	%reldir%/examples.sh \
@@ -30,6 +31,7 @@ EXTRA_DIST += \
 	%reldir%/version.sh
 
 TESTS += \
+	%reldir%/bench.sh \
 	%reldir%/clients.sh \
 	%reldir%/datagrams.sh \
 	%reldir%/examples.sh \

@@ -16,6 +16,12 @@ TESTS += %reldir%/fake %reldir%/messages %reldir%/placement %reldir%/threads %re
 %canon_reldir%_threads_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 %canon_reldir%_wheel_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 
+# Of the benchmarks.
+check_PROGRAMS += %reldir%/statistics
+TESTS += %reldir%/statistics
+%canon_reldir%_statistics_SOURCES = %reldir%/statistics.c bench/statistics.c
+%canon_reldir%_statistics_LDADD = -lm
+
 # Replaces clock_gettime() by one that makes the system call itself.
 if LINUX
 check_PROGRAMS += %reldir%/clock

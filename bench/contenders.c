@@ -1,0 +1,141 @@
+/* The table of peers, and which of them a run is about. */
+#include "bench.h"
+#include "peers.h"
+
+#include <brink/backend.h>
+#include <brink/error.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+const struct peer *const all_peers[] = {
+	&peer_epoll,
+	&peer_poll,
+#ifdef HAVE_PEER_IO_URING
+	&peer_io_uring,
+#endif
+	&peer_brink_watch,
+	&peer_brink_socket,
+#ifdef HAVE_PEER_LIBEV
+	&peer_libev,
+#endif
+#ifdef HAVE_PEER_LIBEVENT
+	&peer_libevent,
+	&peer_bufferevent,
+#endif
+#ifdef HAVE_PEER_LIBUV
+	&peer_libuv,
+	&peer_libuv_write,
+#endif
+	&peer_cheat,
+	NULL,
+};
+
+const struct peer *find_peer(const char *name)
+{
+	for (size_t i = 0; all_peers[i] != NULL; i++)
+		if (strcmp(all_peers[i]->name, name) == 0)
+			return all_peers[i];
+	return NULL;
+}
+
+/* Takes the first name off a list. */
+static bool next_name(const char **list, char *name, size_t size)
+{
+	size_t length;
+
+	if (*list == NULL || **list == '\0')
+		return false;
+	length = strcspn(*list, ",");
+	snprintf(name, size, "%.*s", (int)length, *list);
+	*list += length + ((*list)[length] == ',');
+	return true;
+}
+
+static bool is_named(const char *list, const char *wanted)
+{
+	char name[48];
+
+	while (next_name(&list, name, sizeof name))
+		if (strcmp(name, wanted) == 0)
+			return true;
+	return false;
+}
+
+static void check_names(const struct settings *settings)
+{
+	const char *list = settings->peers;
+	char name[48];
+
+	while (next_name(&list, name, sizeof name)) {
+		if (find_peer(name) != NULL)
+			continue;
+		complain("there is no peer %s (brink-bench --list)", name);
+		exit(EXIT_FAILURE);
+	}
+}
+
+static size_t add(struct contender *list, size_t count, const struct peer *peer, const char *backend)
+{
+	if (count == MOST_CONTENDERS) {
+		complain("more than %d contenders", MOST_CONTENDERS);
+		exit(EXIT_FAILURE);
+	}
+	list[count] = (struct contender){.peer = peer, .backend = backend};
+	snprintf(list[count].label, sizeof list[count].label, "%s%s%s", peer->name, backend != NULL ? "/" : "",
+	         backend != NULL ? backend : "");
+	return count + 1;
+}
+
+/* What --backend names, or all: in the latter case those that do not work here are passed over. */
+static size_t add_backends(const struct settings *settings, const struct peer *peer, struct contender *list,
+                           size_t count)
+{
+	static struct brink_backend_info known[8];
+	size_t total = brink_backends(known, 8), before = count;
+
+	for (size_t i = 0; i < total && i < 8; i++) {
+		bool named = settings->backends != NULL && is_named(settings->backends, known[i].name);
+
+		if (named && known[i].status < 0) {
+			complain("the backend %s does not work here: %s", known[i].name, brink_strerror(known[i].status));
+			exit(EXIT_FAILURE);
+		}
+		if (named || (settings->backends == NULL && known[i].status == 0))
+			count = add(list, count, peer, known[i].name);
+	}
+	if (count == before) {
+		complain("--backend=%s names no backend of this build", settings->backends);
+		exit(EXIT_FAILURE);
+	}
+	return count;
+}
+
+static size_t add_peer(const struct settings *settings, const struct peer *peer, struct contender *list, size_t count)
+{
+	return peer->has_backends ? add_backends(settings, peer, list, count) : add(list, count, peer, NULL);
+}
+
+size_t choose_contenders(const struct settings *settings, const char *reference,
+                         bool (*able)(const struct peer *peer), struct contender *list)
+{
+	const struct peer *first = reference != NULL ? find_peer(reference) : NULL;
+	size_t count = 0;
+
+	check_names(settings);
+	if (first != NULL && able(first))
+		count = add_peer(settings, first, list, count);
+	for (size_t i = 0; all_peers[i] != NULL; i++) {
+		bool chosen = settings->peers != NULL ? is_named(settings->peers, all_peers[i]->name) : !all_peers[i]->only_by_name;
+
+		if (chosen && all_peers[i] != first && able(all_peers[i]))
+			count = add_peer(settings, all_peers[i], list, count);
+	}
+	if (count == 0) {
+		complain("none of the chosen peers can do this");
+		exit(EXIT_FAILURE);
+	}
+	if (first == NULL && reference != NULL)
+		complain("%s is not here; the reference is %s", reference, list[0].label);
+	return count;
+}

@@ -1,0 +1,25 @@
+/* The clients: a closed loop that keeps messages in flight and compares every byte that comes
+ * back with what was sent. */
+#ifndef BENCH_GENERATOR_H
+#define BENCH_GENERATOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct generator;
+
+/* Connects `count` clients to `port`. `size`: bytes of a message; `depth`: messages that each
+ * keeps in flight. NULL after a complaint. */
+struct generator *generator_create(unsigned port, unsigned count, size_t size, unsigned depth);
+void generator_destroy(struct generator *generator);
+
+/* Round trips, until `trips` were begun or `seconds` are over, and then until the last byte is
+ * back. Returns their number, or a negative errno after a complaint. */
+int64_t generator_run(struct generator *generator, uint64_t trips, double seconds);
+
+/* The same work as churn: `count` clients at a time connect, send a message, get it back, end
+ * their side, and see the server's end. */
+int64_t churn(unsigned port, unsigned count, size_t size, double seconds);
+
+#endif

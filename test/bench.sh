@@ -1,0 +1,77 @@
+#!/bin/sh
+# Each benchmark runs, in its shortest form, and a peer that does not do its work is an error.
+. "${srcdir:=$(cd "$(dirname "$0")/.." && pwd)}/test/lib.sh"
+scratch_directory
+bench=bench/brink-bench
+[ -x $bench ] || {
+	skip 'the benchmarks are for Linux'
+	finish
+}
+
+# measures SUBCOMMAND OPTION...: it ends well, with a number above 0 for each of libbrink's peers.
+measures()
+{
+	$bench "$@" --rounds=tiny --json="$scratch/json" || return 1
+	cat "$scratch/json"
+	grep '"contender": "brink-' "$scratch/json" >"$scratch/rows" || return 1
+	! grep '"median": \(0,\|-\|inf\|nan\)' "$scratch/rows"
+}
+
+for name in echo bulk pipeline; do
+	attempt "$name" measures $name
+done
+
+# valgrind 3.19 gives up on the debugging information of clang 14.
+valgrind_reads_it()
+{
+	! valgrind -q --tool=none $bench --list 2>&1 | grep -q 'debuginfo reader'
+}
+
+if ! command -v valgrind >/dev/null 2>&1 || ! command -v strace >/dev/null 2>&1; then
+	skip 'counts: valgrind or strace is missing'
+elif ! valgrind_reads_it; then
+	skip 'counts: valgrind cannot read what this compiler wrote'
+else
+	attempt 'counts' $bench counts --rounds=tiny --peers=brink-watch --backend=poll --connections=1 \
+		--json="$scratch/counts"
+	for quantity in 'user instructions' 'system calls'; do
+		attempt "counts: $quantity" grep "\"quantity\": \"$quantity per round trip\".*\"median\": [1-9]" "$scratch/counts"
+	done
+	attempt 'counts: bytes of an idle connection' \
+		grep '"quantity": "idle connection".*"median": [1-9][0-9]' "$scratch/counts"
+fi
+
+attempt 'wrong bytes are an error' sh -c "! $bench echo --rounds=tiny --peers=cheat --connections=1"
+attempt 'an unknown subcommand is an error' sh -c "! $bench nonesuch"
+attempt 'an unknown option is an error' sh -c "! $bench echo --nonesuch=1"
+attempt 'a value out of range is an error' sh -c "! $bench echo --rounds=0"
+attempt 'an unknown peer is an error' sh -c "! $bench echo --peers=nonesuch"
+attempt 'an unknown backend is an error' sh -c "! $bench echo --backend=nonesuch"
+# A program that counted 3.00 system calls where the limit was 3.06.
+made_up()
+{
+	printf '#!/bin/sh\nfor option; do :; done\ncat >"${option#--json=}" <<END\n%s\nEND\n' '{"machine": {"architecture": "x", "build": "y"},
+		"rows": [{"contender": "a", "quantity": "calls", "value": {"median": 3.00}}]}' >"$scratch/program"
+	chmod +x "$scratch/program"
+}
+
+# gate LIMIT: its verdict.
+gate()
+{
+	printf '{"compiler": "x y", "limits": {"a": {"calls": %s}, "not here": {"calls": 1}}}' "$1" >"$scratch/limits"
+	python3 "$srcdir/bench/gate" "$scratch/program" "$scratch/limits"
+}
+
+made_up
+if ! command -v python3 >/dev/null 2>&1; then
+	skip 'the gate: python3 is missing'
+else
+	gate 3.06 >"$scratch/said"
+	attempt 'the gate passes what is below the limit' grep '^1 passed, 0 failed, 1 skipped$' "$scratch/said"
+	gate 2.99 >"$scratch/said"
+	attempt 'the gate fails what is above the limit' grep '^0 passed, 1 failed, 1 skipped$' "$scratch/said"
+	attempt 'so does its exit status' sh -c "! python3 '$srcdir/bench/gate' '$scratch/program' '$scratch/limits'"
+fi
+
+attempt '--help' $bench --help
+finish
