@@ -5,8 +5,7 @@
  * stopping do not count. Allocations are counted by the library's allocator hook, between two
  * moments when nothing was on its way. Bytes of an object are the mean over a second thousand
  * of them, so that what is kept for the next use is there already. */
-#include "generator.h"
-#include "server.h"
+#include "pair.h"
 
 #include <brink/loop.h>
 #include <brink/timer.h>
@@ -29,11 +28,6 @@ static const struct quantity calls = {"system calls per round trip", "calls"};
 static const struct quantity allocations = {"allocations per round trip", "allocations"};
 static const struct quantity connection_bytes = {"idle connection", "bytes"};
 static const struct quantity timer_bytes = {"timer", "bytes"};
-
-static bool can_serve(const struct peer *peer)
-{
-	return peer->serve != NULL;
-}
 
 static bool is_brink(const struct contender *contender)
 {

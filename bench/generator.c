@@ -139,7 +139,7 @@ int64_t generator_run(struct generator *generator, uint64_t trips, double second
 
 /* Each hundred ports another source address, so that ports that linger after their connection
  * do not run out. */
-static int connect_to(unsigned port, unsigned number)
+int connect_to(unsigned port, unsigned number)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
 	                         .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};

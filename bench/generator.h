@@ -18,6 +18,9 @@ void generator_destroy(struct generator *generator);
  * back. Returns their number, or a negative errno after a complaint. */
 int64_t generator_run(struct generator *generator, uint64_t trips, double seconds);
 
+/* A blocking socket that is connected, or a negative errno. `number`: the how-manieth it is. */
+int connect_to(unsigned port, unsigned number);
+
 /* The same work as churn: `count` clients at a time connect, send a message, get it back, end
  * their side, and see the server's end. */
 int64_t churn(unsigned port, unsigned count, size_t size, double seconds);

@@ -11,14 +11,19 @@ check_PROGRAMS += %reldir%/brink-bench
 %canon_reldir%_brink_bench_SOURCES = \
 	%reldir%/alternate.c \
 	%reldir%/bench.h \
+	%reldir%/churn.c \
+	%reldir%/connect.c \
 	%reldir%/contenders.c \
 	%reldir%/counts.c \
 	%reldir%/echo.c \
 	%reldir%/echo_by_hand.h \
 	%reldir%/generator.c \
 	%reldir%/generator.h \
+	%reldir%/idle.c \
 	%reldir%/machine.c \
 	%reldir%/main.c \
+	%reldir%/pair.c \
+	%reldir%/pair.h \
 	%reldir%/peer_brink_socket.c \
 	%reldir%/peer_brink_watch.c \
 	%reldir%/peer_cheat.c \

@@ -21,6 +21,8 @@ static const struct subcommand subcommands[] = {
 	{"echo", bench_echo, "messages that come back, one in flight on each connection", {0}},
 	{"bulk", bench_echo, "the same with 16 messages of 4 KiB in flight", {.size = 4096, .depth = 16}},
 	{"pipeline", bench_echo, "the same with 16 messages of 64 B in flight", {.depth = 16}},
+	{"idle", bench_idle, "echo beside 10,000 silent connections, and without them", {0}},
+	{"connect", bench_connect, "connections that come, send a message, get it back and go", {0}},
 	{"counts", bench_counts, "instructions, system calls, allocations and bytes: what is the same on a busy machine", {0}},
 };
 #define SUBCOMMANDS (sizeof subcommands / sizeof subcommands[0])

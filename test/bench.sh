@@ -17,7 +17,7 @@ measures()
 	! grep '"median": \(0,\|-\|inf\|nan\)' "$scratch/rows"
 }
 
-for name in echo bulk pipeline; do
+for name in echo bulk pipeline idle connect; do
 	attempt "$name" measures $name
 done
 
