@@ -54,9 +54,11 @@ struct timer_work {
 	void (*start)(void *state, size_t index, uint64_t after);
 	void (*stop)(void *state, size_t index);
 	void (*postpone)(void *state, size_t index, uint64_t after);
-	void (*update)(void *state);          /* read the clock */
-	size_t (*expire)(void *state);        /* a turn without waiting; returns how many were called since open() */
+	void (*update)(void *state);   /* read the clock */
+	size_t (*expire)(void *state); /* a turn without waiting; returns how many were called so far */
 	void (*close)(void *state);
+	/* Calls `call` in a callback of the loop. NULL: that would make no difference. */
+	void (*inside)(void *state, void (*call)(void *arg), void *arg);
 };
 
 struct job_work {

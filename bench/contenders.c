@@ -27,6 +27,8 @@ const struct peer *const all_peers[] = {
 	&peer_libuv,
 	&peer_libuv_write,
 #endif
+	&peer_mutex,
+	&peer_double_buffer,
 	&peer_cheat,
 	NULL,
 };

@@ -4,13 +4,16 @@
 
 EXTRA_DIST += \
 	%reldir%/gate \
-	%reldir%/limits.json
+	%reldir%/limits.json \
+	%reldir%/run
 
 if LINUX
 check_PROGRAMS += %reldir%/brink-bench
 %canon_reldir%_brink_bench_SOURCES = \
 	%reldir%/alternate.c \
 	%reldir%/bench.h \
+	%reldir%/child.c \
+	%reldir%/child.h \
 	%reldir%/churn.c \
 	%reldir%/connect.c \
 	%reldir%/contenders.c \
@@ -20,6 +23,8 @@ check_PROGRAMS += %reldir%/brink-bench
 	%reldir%/generator.c \
 	%reldir%/generator.h \
 	%reldir%/idle.c \
+	%reldir%/job_brink.c \
+	%reldir%/jobs.h \
 	%reldir%/machine.c \
 	%reldir%/main.c \
 	%reldir%/pair.c \
@@ -27,14 +32,21 @@ check_PROGRAMS += %reldir%/brink-bench
 	%reldir%/peer_brink_socket.c \
 	%reldir%/peer_brink_watch.c \
 	%reldir%/peer_cheat.c \
+	%reldir%/peer_double_buffer.c \
 	%reldir%/peer_epoll.c \
+	%reldir%/peer_mutex.c \
 	%reldir%/peer_poll.c \
 	%reldir%/peers.h \
 	%reldir%/report.c \
 	%reldir%/server.c \
 	%reldir%/server.h \
 	%reldir%/statistics.c \
-	%reldir%/statistics.h
+	%reldir%/statistics.h \
+	%reldir%/tasks.c \
+	%reldir%/timer_brink.c \
+	%reldir%/timers.c \
+	%reldir%/write_brink.c \
+	%reldir%/writers.c
 %canon_reldir%_brink_bench_CPPFLAGS = -I$(srcdir)/include -D_GNU_SOURCE=1 -DBENCH_CFLAGS='"$(CFLAGS)"'
 %canon_reldir%_brink_bench_CFLAGS = $(AM_CFLAGS)
 %canon_reldir%_brink_bench_LDFLAGS = $(AM_LDFLAGS) -static
@@ -47,19 +59,21 @@ if BACKEND_IO_URING
 %canon_reldir%_brink_bench_LDADD += $(LIBURING_LIBS)
 endif
 if HAVE_LIBUV
-%canon_reldir%_brink_bench_SOURCES += %reldir%/peer_libuv.c
+%canon_reldir%_brink_bench_SOURCES += %reldir%/job_libuv.c %reldir%/peer_libuv.c %reldir%/timer_libuv.c \
+	%reldir%/write_libuv.c
 %canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_PEER_LIBUV=1
 %canon_reldir%_brink_bench_CFLAGS += $(LIBUV_CFLAGS)
 %canon_reldir%_brink_bench_LDADD += $(LIBUV_LIBS)
 endif
 if HAVE_LIBEVENT
-%canon_reldir%_brink_bench_SOURCES += %reldir%/peer_bufferevent.c %reldir%/peer_libevent.c
+%canon_reldir%_brink_bench_SOURCES += %reldir%/job_libevent.c %reldir%/peer_bufferevent.c %reldir%/peer_libevent.c \
+	%reldir%/timer_libevent.c %reldir%/write_bufferevent.c
 %canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_PEER_LIBEVENT=1
 %canon_reldir%_brink_bench_CFLAGS += $(LIBEVENT_CFLAGS)
 %canon_reldir%_brink_bench_LDADD += $(LIBEVENT_LIBS)
 endif
 if HAVE_LIBEV
-%canon_reldir%_brink_bench_SOURCES += %reldir%/peer_libev.c
+%canon_reldir%_brink_bench_SOURCES += %reldir%/job_libev.c %reldir%/peer_libev.c %reldir%/timer_libev.c
 %canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_PEER_LIBEV=1
 %canon_reldir%_brink_bench_LDADD += $(LIBEV_LIBS)
 endif

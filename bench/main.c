@@ -23,6 +23,11 @@ static const struct subcommand subcommands[] = {
 	{"pipeline", bench_echo, "the same with 16 messages of 64 B in flight", {.depth = 16}},
 	{"idle", bench_idle, "echo beside 10,000 silent connections, and without them", {0}},
 	{"connect", bench_connect, "connections that come, send a message, get it back and go", {0}},
+	{"timers", bench_timers, "a million timers: start, stop, move, expire (of 5 slots, unless said)", {.rounds = 5}},
+	{"wakeup", bench_wakeup, "a wakeup of a loop that one is pending for", {0}},
+	{"tasks", bench_tasks, "jobs posted to a loop by 1, 2 and 4 threads", {0}},
+	{"writers", bench_writers, "threads (--threads) that write requests of 64 bytes to one connection", {0}},
+	{"latency", bench_writers, "one thread that writes such a request each 100 us", {0}},
 	{"counts", bench_counts, "instructions, system calls, allocations and bytes: what is the same on a busy machine", {0}},
 };
 #define SUBCOMMANDS (sizeof subcommands / sizeof subcommands[0])

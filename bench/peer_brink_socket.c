@@ -41,4 +41,5 @@ const struct peer peer_brink_socket = {
 	.about = "libbrink, the socket layer",
 	.has_backends = true,
 	.serve = serve,
+	.writes = &brink_writes,
 };

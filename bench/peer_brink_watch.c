@@ -102,4 +102,6 @@ const struct peer peer_brink_watch = {
 	.has_backends = true,
 	.object_bytes = sizeof(brink_watch),
 	.serve = serve,
+	.timers = &brink_timers,
+	.jobs = &brink_jobs,
 };

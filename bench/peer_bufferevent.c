@@ -53,4 +53,5 @@ const struct peer peer_bufferevent = {
 	.name = "bufferevent",
 	.about = "libevent, bufferevents",
 	.serve = serve,
+	.writes = &bufferevent_writes,
 };

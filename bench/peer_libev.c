@@ -67,4 +67,6 @@ const struct peer peer_libev = {
 	.name = "libev",
 	.about = "libev, direct read and write",
 	.serve = serve,
+	.timers = &libev_timers,
+	.jobs = &libev_jobs,
 };

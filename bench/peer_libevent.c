@@ -70,4 +70,6 @@ const struct peer peer_libevent = {
 	.name = "libevent",
 	.about = "libevent, bare events, direct read and write",
 	.serve = serve,
+	.timers = &libevent_timers,
+	.jobs = &libevent_jobs,
 };

@@ -119,10 +119,13 @@ const struct peer peer_libuv = {
 	.name = "libuv",
 	.about = "libuv, uv_try_write()",
 	.serve = serve,
+	.timers = &libuv_timers,
+	.jobs = &libuv_jobs,
 };
 
 const struct peer peer_libuv_write = {
 	.name = "libuv-write",
 	.about = "libuv, uv_write()",
 	.serve = serve_queued,
+	.writes = &libuv_writes,
 };

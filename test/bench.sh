@@ -17,7 +17,7 @@ measures()
 	! grep '"median": \(0,\|-\|inf\|nan\)' "$scratch/rows"
 }
 
-for name in echo bulk pipeline idle connect; do
+for name in echo bulk pipeline idle connect timers wakeup tasks writers latency; do
 	attempt "$name" measures $name
 done
 
