@@ -263,7 +263,7 @@ void init_asked(struct asked *asked)
 	asked->lookup.call = on_lookup;
 }
 
-void ask(brink_resolver *resolver, struct asked *asked, const char *name)
+void ask_for(brink_resolver *resolver, struct asked *asked, const char *name)
 {
 	unsigned calls = asked->calls;
 
@@ -345,7 +345,7 @@ void need_scripted_names(void)
 	resolver = new_resolver(loop, NULL);
 	init_asked(&asked);
 	script_addresses("probe.test", "127.0.0.1");
-	ask(resolver, &asked, "probe.test:1");
+	ask_for(resolver, &asked, "probe.test:1");
 	RUN_UNTIL(loop, asked.calls > 0);
 	scripted = asked.error == 0;
 	brink_resolver_destroy(resolver);

@@ -31,7 +31,7 @@ struct asked {
 	void (*act)(struct asked *asked); /* in the call */
 };
 void init_asked(struct asked *asked);
-void ask(brink_resolver *resolver, struct asked *asked, const char *name);
+void ask_for(brink_resolver *resolver, struct asked *asked, const char *name);
 /* In this order, unless it is c-ares'. */
 void expect_answer(brink_loop *loop, struct asked *asked, const char *addresses);
 void expect_error(brink_loop *loop, struct asked *asked, int error);

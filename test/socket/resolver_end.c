@@ -71,16 +71,16 @@ static void bounded(enum kind kind)
 		init_asked(&asked[i]);
 		asked[i].act = note_order;
 	}
-	ask(stage.resolver, &asked[0], "held.test:1");
-	ask(stage.resolver, &asked[1], "held.test:2");
-	ask(stage.resolver, &asked[2], "held.test:3");
+	ask_for(stage.resolver, &asked[0], "held.test:1");
+	ask_for(stage.resolver, &asked[1], "held.test:2");
+	ask_for(stage.resolver, &asked[2], "held.test:3");
 	CHECK_ERROR(brink_lookup_start(stage.resolver, &asked[3].lookup, "held.test:4"), -EAGAIN);
 	await_held(stage.loop, 1);
 	/* Numbers need no room. */
-	ask(stage.resolver, &asked[3], "127.0.0.1:7");
+	ask_for(stage.resolver, &asked[3], "127.0.0.1:7");
 	expect_answer(stage.loop, &asked[3], "127.0.0.1:7");
 	CHECK_OK(brink_lookup_cancel(&asked[1].lookup));
-	ask(stage.resolver, &asked[3], "held.test:4");
+	ask_for(stage.resolver, &asked[3], "held.test:4");
 	/* Who is cancelled while he is asked for still has his thread. */
 	CHECK_OK(brink_lookup_cancel(&asked[0].lookup));
 	CHECK_ERROR(brink_lookup_start(stage.resolver, &asked[0].lookup, "held.test:5"), -EAGAIN);
@@ -113,16 +113,16 @@ static void cancelled_at_any_time(enum kind kind)
 	struct asked *asked = new_asked(), *waiting = new_asked(), *answered = new_asked(), last;
 
 	(void)kind;
-	ask(stage.resolver, asked, "held.test:1");
+	ask_for(stage.resolver, asked, "held.test:1");
 	await_held(stage.loop, 1);
-	ask(stage.resolver, waiting, "one.test:1");
-	ask(stage.resolver, answered, "127.0.0.1:1");
+	ask_for(stage.resolver, waiting, "one.test:1");
+	ask_for(stage.resolver, answered, "127.0.0.1:1");
 	cancel_and_free(answered);
 	cancel_and_free(waiting);
 	cancel_and_free(asked);
 	release_names();
 	init_asked(&last);
-	ask(stage.resolver, &last, "one.test:1");
+	ask_for(stage.resolver, &last, "one.test:1");
 	expect_answer(stage.loop, &last, NAMES_ADDRESS);
 	CHECK_EQ(names_asked(), 2); /* nobody asked for the one that waited */
 	close_stage(&stage);
@@ -137,7 +137,7 @@ static void cancelled_on_the_way(enum kind kind)
 	for (unsigned i = 1; i <= 50; i++) {
 		struct asked *asked = new_asked();
 
-		ask(stage.resolver, asked, "one.test:1");
+		ask_for(stage.resolver, asked, "one.test:1");
 		for (uint64_t end = hang_deadline(); names_asked() < i || names_held() > 0;) {
 			CHECK(monotonic_now() < end);
 			sleep_ms(1);
@@ -162,16 +162,16 @@ static void times_out(enum kind kind)
 	(void)kind;
 	init_asked(&first);
 	init_asked(&second);
-	ask(stage.resolver, &first, "held.test:1");
+	ask_for(stage.resolver, &first, "held.test:1");
 	second.lookup.timeout = BRINK_MS(60);
-	ask(stage.resolver, &second, "one.test:1"); /* its turn does not come */
+	ask_for(stage.resolver, &second, "one.test:1"); /* its turn does not come */
 	expect_error(stage.loop, &first, -ETIMEDOUT);
 	CHECK(monotonic_now() - start >= BRINK_MS(40));
 	expect_error(stage.loop, &second, -ETIMEDOUT);
 	CHECK(monotonic_now() - start >= BRINK_MS(60));
 	release_names();
 	second.lookup.timeout = BRINK_SECONDS(1000);
-	ask(stage.resolver, &second, "one.test:1");
+	ask_for(stage.resolver, &second, "one.test:1");
 	expect_answer(stage.loop, &second, NAMES_ADDRESS);
 	CHECK_EQ(first.calls, 0);
 	close_stage(&stage);
@@ -201,9 +201,9 @@ static void destroyed_meanwhile(enum kind kind)
 	stage = open_stage(&(struct brink_resolver_options){.parallel = 2});
 	for (unsigned i = 0; i < 5; i++)
 		asked[i] = new_asked();
-	ask(stage.resolver, asked[0], "127.0.0.1:1");
+	ask_for(stage.resolver, asked[0], "127.0.0.1:1");
 	for (unsigned i = 1; i < 5; i++)
-		ask(stage.resolver, asked[i], "held.test:1");
+		ask_for(stage.resolver, asked[i], "held.test:1");
 	for (uint64_t end = hang_deadline(); names_held() < 2; sleep_ms(1))
 		CHECK(monotonic_now() < end);
 	dropped = asked[4]; /* which waits behind the third */
@@ -239,7 +239,7 @@ static void destroyed_on_the_way(enum kind kind)
 
 		for (unsigned j = 0; j < 3; j++) {
 			init_asked(&asked[j]);
-			ask(resolver, &asked[j], "one.test:1");
+			ask_for(resolver, &asked[j], "one.test:1");
 		}
 		for (unsigned j = i % 4; j > 0; j--)
 			turn_briefly(loop);
@@ -260,7 +260,7 @@ static void in_a_forked_child(enum kind kind)
 	(void)kind;
 	init_asked(&asked);
 	init_asked(&more);
-	ask(stage.resolver, &asked, "held.test:1");
+	ask_for(stage.resolver, &asked, "held.test:1");
 	await_held(stage.loop, 1);
 	child = fork();
 	SYSCALL(child);
@@ -329,9 +329,9 @@ static void without_threads(enum kind kind)
 	}
 	resolver = new_resolver(loop, NULL);
 	init_asked(&asked);
-	ask(resolver, &asked, "one.test:1");
+	ask_for(resolver, &asked, "one.test:1");
 	expect_error(loop, &asked, -EAGAIN);
-	ask(resolver, &asked, "127.0.0.1:1");
+	ask_for(resolver, &asked, "127.0.0.1:1");
 	expect_answer(loop, &asked, NAMES_ADDRESS);
 	brink_resolver_destroy(resolver);
 	CHECK_OK(brink_loop_destroy(loop));
@@ -353,7 +353,7 @@ static void *look_up_many(void *arg)
 	CHECK(asked != NULL);
 	for (unsigned i = 0; i < EACH; i++) {
 		init_asked(&asked[i]);
-		ask(resolver, &asked[i], names[i % 3]);
+		ask_for(resolver, &asked[i], names[i % 3]);
 		if (i % 5 == 0) {
 			turn_briefly(loop);
 			cancelled += brink_lookup_cancel(&asked[i / 2].lookup) == 0;

@@ -34,7 +34,7 @@ static void expect_itself(struct stage *stage, const char *name)
 	struct asked asked;
 
 	init_asked(&asked);
-	ask(stage->resolver, &asked, name);
+	ask_for(stage->resolver, &asked, name);
 	expect_answer(stage->loop, &asked, name);
 }
 
@@ -52,7 +52,7 @@ static void numbers_need_nobody(enum kind kind)
 	expect_itself(&stage, "unix:/nowhere/to/be:found");
 	init_asked(&asked);
 	asked.lookup.family = AF_INET6;
-	ask(stage.resolver, &asked, "127.0.0.1:80");
+	ask_for(stage.resolver, &asked, "127.0.0.1:80");
 	expect_error(stage.loop, &asked, -EAFNOSUPPORT);
 	CHECK_EQ(names_asked(), 0);
 	close_stage(&stage);
@@ -81,7 +81,7 @@ static void what_is_no_name(enum kind kind)
 	CHECK_ERROR(brink_lookup_start(stage.resolver, &asked.lookup, "a.test:80"), -EINVAL);
 	asked.lookup.family = 0;
 	CHECK_ERROR(brink_lookup_cancel(&asked.lookup), -ENOENT);
-	ask(stage.resolver, &asked, "127.0.0.1:1");
+	ask_for(stage.resolver, &asked, "127.0.0.1:1");
 	CHECK_ERROR(brink_lookup_start(stage.resolver, &asked.lookup, "127.0.0.1:1"), -EEXIST);
 	expect_answer(stage.loop, &asked, "127.0.0.1:1");
 	asked.lookup.call = NULL;
@@ -100,17 +100,17 @@ static void addresses_in_order(enum kind kind)
 	(void)kind;
 	script_addresses("many.test", "::2 127.0.0.2 ::2 127.0.0.1 127.0.0.2 ::1");
 	init_asked(&asked);
-	ask(stage.resolver, &asked, "many.test:80");
+	ask_for(stage.resolver, &asked, "many.test:80");
 	expect_answer(stage.loop, &asked, "[::2]:80 127.0.0.2:80 127.0.0.1:80 [::1]:80");
 	if (!asks_cares() || getservbyname("https", "tcp") != NULL) {
-		ask(stage.resolver, &asked, "many.test:https");
+		ask_for(stage.resolver, &asked, "many.test:https");
 		expect_answer(stage.loop, &asked, "[::2]:443 127.0.0.2:443 127.0.0.1:443 [::1]:443");
 	}
 	asked.lookup.family = AF_INET;
-	ask(stage.resolver, &asked, "many.test:0");
+	ask_for(stage.resolver, &asked, "many.test:0");
 	expect_answer(stage.loop, &asked, "127.0.0.2:0 127.0.0.1:0");
 	asked.lookup.family = AF_INET6;
-	ask(stage.resolver, &asked, "many.test:65535");
+	ask_for(stage.resolver, &asked, "many.test:65535");
 	expect_answer(stage.loop, &asked, "[::2]:65535 [::1]:65535");
 	close_stage(&stage);
 }
@@ -127,7 +127,7 @@ static void errors_told_apart(enum kind kind)
 	/* Those after the third are told by no name server. */
 	for (size_t i = 0; i < (asks_cares() ? 3 : sizeof errors / sizeof errors[0]); i++) {
 		script_error("wrong.test", errors[i]);
-		ask(stage.resolver, &asked, "wrong.test:80");
+		ask_for(stage.resolver, &asked, "wrong.test:80");
 		expect_error(stage.loop, &asked, -errors[i]);
 		for (size_t j = 0; j < i; j++)
 			CHECK(strcmp(brink_strerror(-errors[i]), brink_strerror(-errors[j])) != 0);
@@ -135,7 +135,7 @@ static void errors_told_apart(enum kind kind)
 	/* It has none of this family. */
 	script_addresses("four.test", "127.0.0.1");
 	asked.lookup.family = AF_INET6;
-	ask(stage.resolver, &asked, "four.test:80");
+	ask_for(stage.resolver, &asked, "four.test:80");
 	expect_error(stage.loop, &asked, -BRINK_ENOADDRESS);
 	close_stage(&stage);
 }
@@ -165,7 +165,7 @@ static void localhost(enum kind kind)
 	}
 	freeaddrinfo(list);
 	init_asked(&asked);
-	ask(stage.resolver, &asked, "localhost:7");
+	ask_for(stage.resolver, &asked, "localhost:7");
 	/* RFC 6761 has it that it is both, whatever the hosts file says; c-ares follows that by now. */
 	RUN_UNTIL(stage.loop, asked.calls > 0);
 	if (asks_cares() && strcmp(asked.text, "127.0.0.1:7 [::1]:7") == 0)
@@ -183,7 +183,7 @@ static void keeps_the_loop(enum kind kind)
 	(void)kind;
 	script_addresses("one.test", "127.0.0.1");
 	init_asked(&asked);
-	ask(stage.resolver, &asked, "one.test:1");
+	ask_for(stage.resolver, &asked, "one.test:1");
 	CHECK_OK(brink_loop_run(stage.loop));
 	CHECK_EQ(asked.calls, 1);
 	close_stage(&stage);
@@ -205,7 +205,7 @@ static void start_here(struct asked *asked)
 {
 	asked->act = destroy_here;
 	CHECK_ERROR(brink_lookup_cancel(&asked->lookup), -ENOENT);
-	ask(again.resolver, asked, "one.test:2");
+	ask_for(again.resolver, asked, "one.test:2");
 }
 
 static void in_its_own_call(enum kind kind)
@@ -217,7 +217,7 @@ static void in_its_own_call(enum kind kind)
 	init_asked(&again.asked);
 	again.resolver = stage.resolver;
 	again.asked.act = start_here;
-	ask(stage.resolver, &again.asked, "one.test:1");
+	ask_for(stage.resolver, &again.asked, "one.test:1");
 	expect_answer(stage.loop, &again.asked, "127.0.0.1:1");
 	expect_answer(stage.loop, &again.asked, "127.0.0.1:2");
 	CHECK_OK(brink_loop_destroy(stage.loop));
