@@ -167,6 +167,15 @@ void brink__executor_leave(brink_executor *executor)
 	pthread_mutex_unlock(&executor->lock);
 }
 
+/* Its lock may be held by a thread that is not here. */
+void brink__executor_forget(brink_executor *executor)
+{
+	if (executor == NULL)
+		return;
+	brink__free(executor->threads);
+	brink__free(executor);
+}
+
 static void take_options(brink_executor *executor, const struct brink_executor_options *options)
 {
 	const char *tag = options->tag != NULL ? options->tag : "executor";

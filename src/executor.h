@@ -8,4 +8,7 @@
  * the last of them frees the executor. Not in a forked child, nor from one of its own tasks. */
 void brink__executor_leave(brink_executor *executor);
 
+/* In a forked child, which has none of its threads: frees it. NULL is allowed. */
+void brink__executor_forget(brink_executor *executor);
+
 #endif

@@ -233,7 +233,7 @@ void brink_resolver_destroy(brink_resolver *resolver)
 	end_all(resolver, &resolver->waiting);
 	end_all(resolver, &resolver->answered);
 	end_all(resolver, &resolver->asked);
-	brink__names_close(resolver->names);
+	brink__names_close(resolver->names, &resolver->asked);
 	brink__resolver_drop(resolver);
 }
 

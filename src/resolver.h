@@ -63,7 +63,8 @@ struct brink__names;
 int brink__names_open(struct brink__names **names, brink_loop *loop, const struct brink_resolver_options *options);
 /* The query is its own until it is answered, which it is once. */
 int brink__names_ask(struct brink__names *names, struct brink__query *query);
-/* No more answers; queries that it has are freed when nobody uses them any more. */
-void brink__names_close(struct brink__names *names);
+/* No more answers; the queries that it has, which are those in `asked`, are freed when nobody uses them
+ * any more. */
+void brink__names_close(struct brink__names *names, struct brink_list *asked);
 
 #endif

@@ -280,10 +280,11 @@ int brink__names_open(struct brink__names **opened, brink_loop *loop, const stru
 }
 
 /* Each query that is still asked for is answered by that, and each door closed. */
-void brink__names_close(struct brink__names *names)
+void brink__names_close(struct brink__names *names, struct brink_list *asked)
 {
 	struct brink__sigpipe held;
 
+	(void)asked;
 	names->closing = true;
 	stop_timer(names);
 	brink__os_hold_sigpipe(&held);

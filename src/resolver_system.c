@@ -195,16 +195,32 @@ int brink__names_ask(struct brink__names *names, struct brink__query *query)
 	return brink_executor_post(names->executor, &query->task);
 }
 
-void brink__names_close(struct brink__names *names)
+/* In a forked child, which has none of the threads: one may have had the lock when it forked, and so
+ * the list of those that are done. */
+static void forget(struct brink__names *names, struct brink_list *asked)
+{
+	while (!brink__list_empty(asked)) {
+		struct brink__query *query = brink_container_of(asked->next, struct brink__query, node);
+
+		brink__list_remove(&query->node);
+		brink__query_free(query);
+	}
+	brink__executor_forget(names->executor);
+	brink__free(names);
+}
+
+void brink__names_close(struct brink__names *names, struct brink_list *asked)
 {
 	brink_executor *executor = names->executor;
 	struct brink__query *query;
 	struct brink_list done;
 	bool busy;
 
-	/* A thread of the parent's may have had the lock, and queries, when it forked. */
-	if (names->forks != brink__forks)
+	if (names->forks != brink__forks) {
+		brink_task_cancel(names->loop, &names->task);
+		forget(names, asked);
 		return;
+	}
 	pthread_mutex_lock(&names->lock);
 	brink__list_take(&done, &names->done);
 	brink_task_cancel(names->loop, &names->task);

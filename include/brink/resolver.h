@@ -53,8 +53,7 @@ BRINK_API int brink_resolver_create(brink_resolver **resolver, brink_loop *loop,
 /* Ends it, before the loop is destroyed. Lookups that have not ended are called with
  * -ECANCELED. It does not wait for getaddrinfo(3), which a thread may still be in when no name
  * server answers: that thread goes when it returns from there, and does nothing more. In a forked
- * child it calls nobody, and frees only what the threads, which are the parent's, have not been
- * using. NULL is allowed. */
+ * child it calls nobody. NULL is allowed. */
 BRINK_API void brink_resolver_destroy(brink_resolver *resolver);
 
 /* What answers: "getaddrinfo" or "c-ares". Any thread. */

@@ -223,7 +223,6 @@ static void destroyed_meanwhile(enum kind kind)
 		CHECK(monotonic_now() < end);
 	CHECK_EQ(names_asked(), 2);
 	forget_names();
-	sleep_ms(20); /* the threads', for their very last steps: memory checkers look at them, too */
 }
 
 /* Answers that are on their way when it is destroyed. */
@@ -247,7 +246,6 @@ static void destroyed_on_the_way(enum kind kind)
 		CHECK_OK(brink_loop_destroy(loop));
 	}
 	forget_names();
-	sleep_ms(20);
 }
 
 static void in_a_forked_child(enum kind kind)

@@ -185,7 +185,6 @@ static void failed_meanwhile(enum kind kind)
 	CHECK_EQ(stage.seen.closes, 6);
 	CHECK_ERROR(stage.seen.error, -ECANCELED);
 	release_names();
-	sleep_ms(20);
 	stage.dials.resolver = NULL;
 	stage.dials.loop = new_loop();
 	close_stage(&stage);
