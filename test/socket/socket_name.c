@@ -161,8 +161,10 @@ static void why_it_failed(enum kind kind)
 	close_stage(&stage);
 }
 
+/* Also while others still refer to it. */
 static void failed_meanwhile(enum kind kind)
 {
+	brink_socket *held;
 	struct stage stage;
 
 	(void)kind;
@@ -172,8 +174,11 @@ static void failed_meanwhile(enum kind kind)
 		create(&stage);
 		if (i > 0)
 			turn_for(stage.dials.loop, BRINK_MS(20) * i);
+		held = brink_socket_address(stage.id);
+		CHECK(held != NULL);
 		CHECK_OK(brink_socket_fail(stage.id, -EINTR, "enough"));
 		expect_closed(&stage, -EINTR, "enough");
+		brink_socket_release(held);
 	}
 	create(&stage);
 	turn_for(stage.dials.loop, BRINK_MS(40));
