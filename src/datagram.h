@@ -71,7 +71,6 @@ struct brink_datagram {
 	unsigned flags;
 	bool handed_over;
 	bool connected;
-	bool wildcard; /* bound to all addresses of the machine: an answer's has to be chosen */
 	bool paused;
 	bool stalled; /* reading goes on at the timer */
 	bool look; /* an event that was made up hides what errors came meanwhile */
@@ -133,8 +132,8 @@ static inline bool brink__datagram_no_room(int error)
 
 /* datagram_queue.c */
 void brink__outbox_close(struct brink__outbox *outbox);
-/* Queues as many as there is room for after the kernel had none, or behind those that wait, and
- * returns their number. `*error` is why it was not all, and 0 with 0 queued: ask the kernel first. */
+/* Queues as many as there is room for and returns their number. `*error` is what the kernel said, or 0
+ * where they go behind others; and then why it was not all. */
 unsigned brink__datagram_queue(brink_datagram *socket, const struct brink_packet *packets, unsigned count,
                                int *error);
 void brink__datagram_flush(brink_datagram *socket);

@@ -199,17 +199,6 @@ static int take_over(brink_datagram *socket, const struct brink_datagram_options
 	return set_options(socket, options);
 }
 
-/* Bound to all addresses of the machine. */
-static bool is_wildcard(const struct brink_address *address)
-{
-	struct sockaddr_in6 v6;
-
-	if (address->storage.ss_family == AF_INET)
-		return brink__address_v4(address).sin_addr.s_addr == htonl(INADDR_ANY);
-	v6 = brink__address_v6(address);
-	return address->storage.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6.sin6_addr);
-}
-
 int brink__datagram_open(brink_datagram *socket, const struct brink_datagram_options *options)
 {
 	bool named = options->address != NULL || options->peer != NULL;
@@ -219,7 +208,6 @@ int brink__datagram_open(brink_datagram *socket, const struct brink_datagram_opt
 	if (result < 0)
 		return result;
 	socket->connected = brink_address_of_peer(socket->fd, &peer) == 0;
-	socket->wildcard = is_wildcard(&socket->address);
 	probe(socket);
 	return 0;
 }

@@ -165,6 +165,7 @@ static bool is_told(const brink_datagram *socket, int error)
 	return error == -EAGAIN && (socket->family != AF_UNIX || socket->connected);
 }
 
+/* After `error`; 0: nobody has just asked the kernel, which may have room, and then tells nothing. */
 static void wait_for_room(brink_datagram *socket, int error)
 {
 	struct brink__outbox *outbox = &socket->outbox;
@@ -172,9 +173,11 @@ static void wait_for_room(brink_datagram *socket, int error)
 	if (outbox->waiting)
 		return;
 	outbox->waiting = true;
-	if (is_told(socket, error) && brink_watch_rearm(&socket->watch, BRINK_WRITE) >= 0)
+	if (error == 0) {
+		brink_watch_again(&socket->watch, BRINK_WRITE);
+	} else if (is_told(socket, error) && brink_watch_rearm(&socket->watch, BRINK_WRITE) >= 0) {
 		return;
-	if (brink__loop_on_thread(socket->loop)) {
+	} else if (brink__loop_on_thread(socket->loop)) {
 		brink__datagram_try_later(socket);
 	} else {
 		outbox->wants_timer = true;
@@ -191,24 +194,6 @@ static int open_ring(struct brink__outbox *outbox)
 	return outbox->ring == NULL && outbox->limit > 0 ? -ENOMEM : 0;
 }
 
-static unsigned push_many(brink_datagram *socket, const struct brink_packet *packets, unsigned count, int *error)
-{
-	struct brink__outbox *outbox = &socket->outbox;
-	unsigned done = 0;
-
-	*error = open_ring(outbox);
-	while (*error == 0 && done < count) {
-		*error = brink__datagram_check(socket, &packets[done]);
-		if (*error == 0 && !push(outbox, &packets[done]))
-			*error = -EAGAIN;
-		done += *error == 0;
-	}
-	outbox->refused |= *error == -EAGAIN;
-	brink__datagram_count(socket, BRINK__QUEUED, done);
-	brink__datagram_count(socket, BRINK__REFUSED, *error == -EAGAIN);
-	return done;
-}
-
 unsigned brink__datagram_queue(brink_datagram *socket, const struct brink_packet *packets, unsigned count,
                                int *error)
 {
@@ -217,13 +202,18 @@ unsigned brink__datagram_queue(brink_datagram *socket, const struct brink_packet
 	int no_room = *error;
 
 	pthread_mutex_lock(&outbox->lock);
-	*error = 0;
-	/* Where all have been sent meanwhile no event would come. */
-	if (no_room < 0 || outbox->used > 0) {
-		done = push_many(socket, packets, count, error);
-		if (outbox->used > 0 || outbox->refused)
-			wait_for_room(socket, no_room);
+	*error = open_ring(outbox);
+	while (*error == 0 && done < count) {
+		*error = brink__datagram_check(socket, &packets[done]);
+		if (*error == 0 && !push(outbox, &packets[done]))
+			*error = -EAGAIN;
+		done += *error == 0;
 	}
+	outbox->refused |= *error == -EAGAIN;
+	if (outbox->used > 0 || outbox->refused)
+		wait_for_room(socket, no_room);
+	brink__datagram_count(socket, BRINK__QUEUED, done);
+	brink__datagram_count(socket, BRINK__REFUSED, *error == -EAGAIN);
 	pthread_mutex_unlock(&outbox->lock);
 	return done;
 }
@@ -288,7 +278,7 @@ void brink__datagram_flush(brink_datagram *socket)
 		pthread_mutex_lock(&outbox->lock);
 	}
 	if (outbox->waiting)
-		tell = settle(socket, error);
+		tell = settle(socket, brink__datagram_no_room(error) ? error : 0);
 	pthread_mutex_unlock(&outbox->lock);
 	if (tell && socket->on_writable != NULL)
 		socket->on_writable(socket, socket->arg);

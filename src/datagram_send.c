@@ -49,7 +49,7 @@ static bool is_own(const brink_datagram *socket, const struct brink_address *fro
 
 	if (from == NULL)
 		return true;
-	if (socket->wildcard || from->storage.ss_family != socket->family)
+	if (from->storage.ss_family != socket->family)
 		return false;
 	if (socket->family == AF_INET)
 		return brink__address_v4(from).sin_addr.s_addr == brink__address_v4(&socket->address).sin_addr.s_addr;
@@ -210,12 +210,10 @@ int brink_datagram_send_many(brink_datagram *socket, const struct brink_packet *
 	unsigned done = 0;
 	int error = 0;
 
-	do {
-		if (atomic_load(&socket->outbox.used) == 0)
-			done += brink__datagram_transmit(socket, packets + done, count - done, &error);
-		if (done < count && (error == 0 || brink__datagram_no_room(error)))
-			done += brink__datagram_queue(socket, packets + done, count - done, &error);
-	} while (done < count && error == 0);
+	if (atomic_load(&socket->outbox.used) == 0)
+		done = brink__datagram_transmit(socket, packets, count, &error);
+	if (done < count && (error == 0 || brink__datagram_no_room(error)))
+		done += brink__datagram_queue(socket, packets + done, count - done, &error);
 	return done > 0 || error == 0 ? (int)done : error;
 }
 

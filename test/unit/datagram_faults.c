@@ -116,6 +116,7 @@ static void *allocate(void *block, size_t size, void *context)
 #define BATCH 40u
 #define BATCHES 4u
 #define ALL (BATCH * BATCHES)
+#define LONG 3000u /* more than is sent in a turn */
 
 static const char *backend;
 
@@ -123,14 +124,14 @@ static struct play {
 	brink_loop *loop;
 	brink_datagram *sender, *receiver;
 	struct brink_address to;
-	unsigned numbers[ALL], taken; /* of those that were taken, in order */
+	unsigned numbers[LONG], taken; /* of those that were taken, in order */
 	unsigned got, errors, lost, writables;
 } play;
 
 /* Runs of one size, so that there is something to join. */
 static size_t size_of(unsigned number)
 {
-	return number % 11 == 10 ? 0 : number / 7 % 3 == 0 ? 1200 : 300;
+	return number >= ALL ? 8 : number % 11 == 10 ? 0 : number / 7 % 3 == 0 ? 1200 : 300;
 }
 
 static void on_packets(brink_datagram *socket, const struct brink_packet *packets, unsigned count, void *arg)
@@ -161,7 +162,7 @@ static void on_error(brink_datagram *socket, int error, const struct brink_addre
 	/* A queued one, the first that has not come. */
 	play.lost++;
 	play.taken--;
-	memmove(&play.numbers[play.got], &play.numbers[play.got + 1], (ALL - 1 - play.got) * sizeof play.numbers[0]);
+	memmove(&play.numbers[play.got], &play.numbers[play.got + 1], (LONG - 1 - play.got) * sizeof play.numbers[0]);
 }
 
 static void on_writable(brink_datagram *socket, void *arg)
@@ -283,6 +284,35 @@ static void sends_fail(void)
 	passed("sends that fail");
 }
 
+/* All of it waits before the loop turns. */
+static void a_long_queue(void)
+{
+	static const unsigned char zeros[4];
+	unsigned char bytes[8];
+
+	begin(0);
+	fault.call = SEND;
+	fault.error = EAGAIN;
+	fault.k = fault.times = 1;
+	fault.count = fault.struck = 0;
+	while (play.taken < LONG) {
+		unsigned number = ALL + play.taken;
+
+		memcpy(bytes, &number, sizeof number);
+		memcpy(bytes + sizeof number, zeros, sizeof zeros);
+		CHECK(brink_datagram_send(play.sender, bytes, sizeof bytes, &play.to) == 0);
+		play.numbers[play.taken++] = number;
+	}
+	fault.k = 0;
+	fault.error = 0;
+	if (brink_datagram_features(play.sender) & BRINK_DATAGRAM_HAS_GSO) {
+		turn_until_all_came(); /* otherwise more than the receiver's buffer holds */
+		CHECK(play.got == LONG);
+	}
+	end();
+	passed("a long queue");
+}
+
 static void receives_fail(void)
 {
 	static const int errors[] = {EINTR, ENOMEM, ENOBUFS, ECONNREFUSED};
@@ -370,6 +400,7 @@ int main(void)
 		CHECK(brink_loop_destroy(loop) == 0);
 		printf("on %s\n", backend);
 		sends_fail();
+		a_long_queue();
 		receives_fail();
 		batches_are_cut_short();
 		batches_are_unknown();
