@@ -210,7 +210,7 @@ struct reader {
 	brink_executor *executor;
 	atomic_uint got;
 	unsigned told; /* of an error */
-	bool ended;
+	bool ended;    /* there is no executor any more */
 };
 
 static void read_there(brink_task *task)
@@ -228,6 +228,8 @@ static void hand_over(brink_watch *watch, unsigned ready)
 	struct reader *reader = brink_container_of(watch, struct reader, watch);
 
 	reader->told += (ready & BRINK_ERROR) != 0;
+	if (reader->ended)
+		return;
 	CHECK(brink_executor_post(reader->executor, &reader->task) == 0);
 }
 
@@ -248,7 +250,8 @@ static void posted_tickets(void)
 			while (reader.got < i)
 				turn(&side);
 		}
-		/* What is on its way comes, and its ticket. */
+		/* What is on its way comes, and its ticket, or that it was refused. */
+		reader.ended = true;
 		CHECK(brink_executor_destroy(reader.executor) == 0);
 		turn(&side);
 		CHECK(reader.told <= fault_times());

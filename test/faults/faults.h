@@ -64,7 +64,7 @@ _Noreturn void not_so(const char *file, int line, const char *what);
 struct scenario {
 	const char *name;
 	void (*run)(void);
-	bool has_threads;
+	bool has_others; /* threads or processes */
 };
 
 /* Each ends with an entry of zeros. */
