@@ -217,7 +217,7 @@ static void responses(enum kind kind)
 		{"HTTP/1.1 204 No\r\nContent-Length: 3\r\n\r\n", 0, 204, ""},
 		{"HTTP/1.1 304 No\r\nTransfer-Encoding: chunked\r\n\r\n", 0, 304, ""},
 		{"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nA: b\r\n\r\n" OK "Content-Length: 1\r\n\r\nx", 0, 200, "x"},
-		{"HTTP/1.1 101 S\r\n\r\n", -EPROTO, 0, ""},
+		{"HTTP/1.1 101 S\r\n\r\n" OK "Content-Length: 0\r\n\r\n", -EPROTO, 0, ""},
 		{"HTTP/1.1 099 S\r\n\r\n", -EPROTO, 0, ""},
 		{"HTTP/1.1 2000 S\r\n\r\n", -EPROTO, 0, ""},
 		{"HTTP/2.0 200 S\r\n\r\n", -ENOTSUP, 0, ""},
