@@ -54,8 +54,10 @@ noinst_PROGRAMS += examples/fetch
 examples_fetch_SOURCES = %reldir%/fetch.c
 examples_fetch_LDADD = libbrink.la
 
-noinst_PROGRAMS += examples/http-server examples/http-fetch
+noinst_PROGRAMS += examples/http-server examples/http-fetch examples/http-proxy
 examples_http_server_SOURCES = %reldir%/http-server.c
 examples_http_server_LDADD = libbrink.la
 examples_http_fetch_SOURCES = %reldir%/http-fetch.c
 examples_http_fetch_LDADD = libbrink.la
+examples_http_proxy_SOURCES = %reldir%/http-proxy.c
+examples_http_proxy_LDADD = libbrink.la

@@ -209,6 +209,37 @@ END_OF_PYTHON
 	return $verdict
 }
 
+# ---- a proxy before the server, which goes away and comes back ----
+
+status_through_proxy()
+{
+	[ "$(curl --silent --max-time 120 --noproxy '*' -o "$scratch/out" -w '%{http_code}' "$front/" "$@")" = "$wanted" ]
+}
+
+behind_a_proxy()
+{
+	start examples/http-server 127.0.0.1:0 || return 1
+	behind=$running at=127.0.0.1:$port
+	start examples/http-proxy 127.0.0.1:0 "$at" || { kill "$behind"; return 1; }
+	other=$running running=$behind front=$url verdict=0
+	wanted=200
+	status_through_proxy && grep 'hello from the page' "$scratch/out" || verdict=1
+	curl --silent --max-time 120 --noproxy '*' --data-binary "@$scratch/small" "$front/echo" |
+		cmp - "$scratch/small" || verdict=1
+	curl --silent --max-time 120 --noproxy '*' --head "$front/" | grep 'HTTP/1.1 200' || verdict=1
+	stopped_well || verdict=1
+	wanted=502
+	status_through_proxy || verdict=1
+	start examples/http-server "$at" || verdict=1
+	wanted=200
+	status_through_proxy && grep 'hello from the page' "$scratch/out" || verdict=1
+	stopped_well || verdict=1
+	kill -TERM "$other"
+	wait "$other" || verdict=1
+	other=
+	return $verdict
+}
+
 # ---- all of it ----
 
 if ! start examples/http-server 127.0.0.1:0; then
@@ -239,6 +270,9 @@ for backend in $(examples/echo-server --list 2>/dev/null); do
 	fi
 	attempt "$backend: our client" fetched
 	attempt "$backend: our client fails well" fetch_fails_well
+	attempt "$backend: the server stops" stopped_well
+	if has curl; then attempt "$backend: a proxy survives the server behind it" behind_a_proxy; fi
+	attempt "$backend: the server starts again" start examples/http-server 127.0.0.1:0
 	if [ -n "$browser" ]; then
 		attempt "$backend: a browser loads the page, whose script posts and shows the answer" browser_shows
 		browser= # once is enough

@@ -1,0 +1,148 @@
+/* A reverse proxy: HTTP comes in, and is asked of one server behind it.
+ *
+ *     http-proxy 127.0.0.1:8080 127.0.0.1:8081        listens on the first, asks the second
+ *
+ * Requests are shared out over a few connections, which come back by themselves when the server
+ * behind has been started anew; as long as it is away the answer is 502. Bodies are collected, up to
+ * 16 MiB each way. */
+#include <brink.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#define CLIENTS 8u
+#define HEADERS 100u
+#define BODY (16u << 20)
+
+static brink_http_client *clients[CLIENTS];
+static unsigned next;
+
+/* Headers that are about one connection, not about what is said: RFC 9110, section 7.6.1; and those
+ * that the library writes itself. */
+static int is_passed_on(const struct brink_http_header *header)
+{
+	static const char *const kept_back[] = {"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer",
+		"Transfer-Encoding", "Upgrade", "Content-Length", "Date", "Host", "Expect"};
+
+	for (size_t i = 0; i < sizeof kept_back / sizeof kept_back[0]; i++)
+		if (strcasecmp(header->name, kept_back[i]) == 0)
+			return 0;
+	return 1;
+}
+
+static size_t pass_on(struct brink_http_header *to, const struct brink_http_header *from, size_t count)
+{
+	size_t passed = 0;
+
+	for (size_t i = 0; i < count && passed < HEADERS; i++)
+		if (is_passed_on(&from[i]))
+			to[passed++] = from[i];
+	return passed;
+}
+
+static void fail(brink_http_request *request, unsigned status, const char *why)
+{
+	brink_buffer body = {0};
+
+	brink_buffer_append(&body, why, strlen(why));
+	brink_http_reply(request, status, NULL, 0, &body);
+	brink_buffer_clear(&body);
+	brink_http_request_free(request);
+}
+
+static void on_response(const struct brink_http_response *response, int error, void *arg)
+{
+	struct brink_http_header headers[HEADERS];
+	brink_http_request *request = arg;
+	size_t count;
+
+	if (error < 0) {
+		fail(request, error == -ETIMEDOUT ? 504 : 502, "the server behind does not answer\n");
+		return;
+	}
+	count = pass_on(headers, response->headers, response->header_count);
+	if (brink_http_reply(request, response->status, headers, count, response->body) < 0)
+		fail(request, 502, "the server behind answers with what cannot be passed on\n");
+	else
+		brink_http_request_free(request);
+}
+
+static void on_request(brink_http_request *request, void *arg)
+{
+	struct brink_http_header headers[HEADERS];
+	const struct brink_http_header *from;
+	size_t count;
+	int rc;
+
+	(void)arg;
+	from = brink_http_request_headers(request, &count);
+	count = pass_on(headers, from, count);
+	rc = brink_http_fetch(clients[next++ % CLIENTS], &(struct brink_http_fetch_options){
+		.method = brink_http_request_method(request), .target = brink_http_request_path(request),
+		.headers = headers, .header_count = count, .body = brink_http_request_body(request),
+		.on_response = on_response, .arg = request});
+	if (rc < 0)
+		fail(request, 400, "this cannot be passed on\n");
+}
+
+/* ---- the program ---- */
+
+static int open_clients(brink_loop *loop, const char *behind)
+{
+	struct brink_address address;
+	struct brink_http_client_options options = {.address = &address, .limits.max_body = BODY,
+		.timeout = BRINK_SECONDS(60)};
+	int rc = brink_address_parse(&address, behind);
+
+	for (unsigned i = 0; rc == 0 && i < CLIENTS; i++)
+		rc = brink_http_client_create(&clients[i], loop, &options);
+	return rc;
+}
+
+static int serve(brink_loop *loop, brink_http *http, const char *address)
+{
+	struct brink_protocol protocol;
+	brink_server *server = NULL;
+	int rc;
+
+	brink_http_protocol(http, &protocol);
+	rc = brink_server_create(&server, loop, &(struct brink_server_options){
+		.address = address, .protocols = &protocol, .protocol_count = 1, .stop_on_signals = 1,
+		.socket.write_timeout = BRINK_SECONDS(60)});
+	if (rc == 0) {
+		puts(brink_server_description(server));
+		fflush(stdout);
+		rc = brink_loop_run(loop);
+	}
+	brink_server_destroy(server);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	brink_loop *loop = NULL;
+	brink_http *http = NULL;
+	int rc;
+
+	if (argc != 3) {
+		fputs("usage: http-proxy ADDRESS ADDRESS-BEHIND\n", stderr);
+		return 2;
+	}
+	rc = brink_loop_create(&loop, NULL);
+	if (rc == 0)
+		rc = brink_http_create(&http, &(struct brink_http_options){
+			.on_request = on_request, .limits.max_body = BODY});
+	if (rc == 0)
+		rc = open_clients(loop, argv[2]);
+	if (rc == 0)
+		rc = serve(loop, http, argv[1]);
+	if (rc < 0)
+		fprintf(stderr, "http-proxy: %s\n", brink_strerror(rc));
+	for (unsigned i = 0; i < CLIENTS; i++)
+		brink_http_client_destroy(clients[i]);
+	brink_loop_destroy(loop);
+	brink_http_destroy(http);
+	return rc < 0;
+}
