@@ -71,10 +71,10 @@ struct job_work {
 };
 
 struct write_work {
-	void *(*open)(int fd, const char *backend);                     /* with a loop's thread, if it has one */
+	void *(*open)(int fd, const char *backend);                 /* with a loop's thread, if it has one */
 	int (*submit)(void *state, const void *bytes, size_t size); /* any thread; 1: no room, ask wait() */
-	void (*wait)(void *state);                                      /* for room */
-	void (*close)(void *state);                                     /* sends what is queued, closes fd */
+	void (*wait)(void *state);                                  /* for room */
+	void (*close)(void *state);                                 /* sends what is queued, closes fd */
 };
 
 /* The peers that were found by configure, in the order of the tables. */

@@ -128,10 +128,11 @@ size_t choose_contenders(const struct settings *settings, const char *reference,
 	if (first != NULL && able(first))
 		count = add_peer(settings, first, list, count);
 	for (size_t i = 0; all_peers[i] != NULL; i++) {
-		bool chosen = settings->peers != NULL ? is_named(settings->peers, all_peers[i]->name) : !all_peers[i]->only_by_name;
+		const struct peer *peer = all_peers[i];
+		bool chosen = settings->peers != NULL ? is_named(settings->peers, peer->name) : !peer->only_by_name;
 
-		if (chosen && all_peers[i] != first && able(all_peers[i]))
-			count = add_peer(settings, all_peers[i], list, count);
+		if (chosen && peer != first && able(peer))
+			count = add_peer(settings, peer, list, count);
 	}
 	if (count == 0) {
 		complain("none of the chosen peers can do this");

@@ -48,7 +48,8 @@ static int send_owed(struct generator *generator, struct link *link)
 	while (link->sent < link->owed) {
 		size_t left = (size_t)(link->owed - link->sent);
 
-		n = send(link->fd, generator->pattern + link->sent % PATTERN, left < AT_ONCE ? left : AT_ONCE, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = send(link->fd, generator->pattern + link->sent % PATTERN, left < AT_ONCE ? left : AT_ONCE,
+		         MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0)
 			break;
 		link->sent += (uint64_t)n;

@@ -23,10 +23,12 @@ struct job_list {
 /* True when the list was empty: then, and only then, the loop has to be woken. */
 static inline bool job_push(struct job_list *list, struct job *job)
 {
-	job->next = atomic_load_explicit(&list->last, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak(&list->last, &job->next, job))
-		;
-	return job->next == NULL;
+	struct job *last = atomic_load_explicit(&list->last, memory_order_relaxed);
+
+	do
+		job->next = last;
+	while (!atomic_compare_exchange_weak(&list->last, &last, job));
+	return last == NULL; /* the job may be the loop's by now */
 }
 
 /* Calls all, the oldest first. */

@@ -28,7 +28,7 @@ static const struct subcommand subcommands[] = {
 	{"tasks", bench_tasks, "jobs posted to a loop by 1, 2 and 4 threads", {0}},
 	{"writers", bench_writers, "threads (--threads) that write requests of 64 bytes to one connection", {0}},
 	{"latency", bench_writers, "one thread that writes such a request each 100 us", {0}},
-	{"counts", bench_counts, "instructions, system calls, allocations and bytes: what is the same on a busy machine", {0}},
+	{"counts", bench_counts, "what is the same on a busy machine: instructions, system calls, allocations, bytes", {0}},
 };
 #define SUBCOMMANDS (sizeof subcommands / sizeof subcommands[0])
 

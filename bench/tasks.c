@@ -95,6 +95,7 @@ struct poster {
 	void *state;
 	struct job *jobs;
 	size_t count;
+	uint64_t started;
 	pthread_t thread;
 };
 
@@ -106,39 +107,50 @@ static void *post_all(void *arg)
 
 	pin_to(CLIENT_SIDE);
 	pthread_barrier_wait(&ready);
+	poster->started = nanoseconds();
 	for (size_t i = 0; i < poster->count; i++)
 		poster->work->post(poster->state, &poster->jobs[i]);
 	return NULL;
 }
 
-static int measure_threads(void *state, const struct job_work *work, unsigned threads, size_t count,
-                           double *value)
+/* From the first post to the last call, for each job. */
+static int run_jobs(struct poster *posters, unsigned threads, size_t count, double *value)
+{
+	uint64_t ended, started = UINT64_MAX;
+
+	pthread_barrier_init(&ready, NULL, threads + 1);
+	for (unsigned i = 0; i < threads; i++)
+		if (pthread_create(&posters[i].thread, NULL, post_all, &posters[i]) != 0)
+			abort();
+	pthread_barrier_wait(&ready);
+	posters[0].work->run(posters[0].state, count);
+	ended = nanoseconds();
+	for (unsigned i = 0; i < threads; i++) {
+		pthread_join(posters[i].thread, NULL);
+		started = posters[i].started < started ? posters[i].started : started;
+	}
+	pthread_barrier_destroy(&ready);
+	*value = (double)(ended - started) / (double)count;
+	return jobs_called == count ? 0 : -EBADMSG;
+}
+
+static int measure_threads(void *state, const struct job_work *work, unsigned threads, size_t count, double *value)
 {
 	struct poster posters[4];
 	struct job *jobs = calloc(count, sizeof *jobs);
-	uint64_t since;
+	int rc;
 
 	if (jobs == NULL)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		brink_task_init(&jobs[i].task, count_job);
 	jobs_called = 0;
-	pthread_barrier_init(&ready, NULL, threads + 1);
-	for (unsigned i = 0; i < threads; i++) {
+	for (unsigned i = 0; i < threads; i++)
 		posters[i] = (struct poster){
 			.work = work, .state = state, .jobs = jobs + i * (count / threads), .count = count / threads};
-		if (pthread_create(&posters[i].thread, NULL, post_all, &posters[i]) != 0)
-			abort();
-	}
-	pthread_barrier_wait(&ready);
-	since = nanoseconds();
-	work->run(state, count);
-	*value = (double)(nanoseconds() - since) / (double)count;
-	for (unsigned i = 0; i < threads; i++)
-		pthread_join(posters[i].thread, NULL);
-	pthread_barrier_destroy(&ready);
+	rc = run_jobs(posters, threads, count, value);
 	free(jobs);
-	return jobs_called == count ? 0 : -EBADMSG;
+	return rc;
 }
 
 static int measure_tasks(struct contender *contender, const struct settings *settings, double *values)
