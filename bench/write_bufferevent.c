@@ -83,10 +83,11 @@ static void wait_for_room(void *state)
 	pthread_mutex_unlock(&all->lock);
 }
 
+/* A deferred call that was on its way to on_low() comes here, too. */
 static void on_empty(struct bufferevent *connection, void *arg)
 {
-	(void)connection;
-	event_base_loopbreak(arg);
+	if (evbuffer_get_length(bufferevent_get_output(connection)) == 0)
+		event_base_loopbreak(arg);
 }
 
 static void close_line(void *state)
