@@ -5,6 +5,9 @@
 EXTRA_DIST += \
 	%reldir%/gate \
 	%reldir%/limits.json \
+	%reldir%/report \
+	%reldir%/report.md \
+	%reldir%/results \
 	%reldir%/run
 
 if LINUX
@@ -81,9 +84,14 @@ endif
 # Fails when the library costs more than bench/limits.json allows.
 bench-gate: %reldir%/brink-bench
 	@python3 $(srcdir)/%reldir%/gate %reldir%/brink-bench $(srcdir)/%reldir%/limits.json
+
+# About ten minutes; the results, their plots and the page are part of the source.
+bench: %reldir%/brink-bench
+	$(SHELL) $(srcdir)/%reldir%/run %reldir%/brink-bench $(srcdir)/%reldir%/results
+	python3 $(srcdir)/%reldir%/report $(srcdir)/%reldir%/results $(srcdir)/doc/performance.md
 else
-bench-gate:
+bench bench-gate:
 	@echo "the benchmarks are for Linux" >&2; exit 1
 endif
 
-.PHONY: bench-gate
+.PHONY: bench bench-gate

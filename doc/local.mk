@@ -5,6 +5,7 @@ dist_doc_DATA += \
 	%reldir%/contract.md \
 	%reldir%/design.md \
 	%reldir%/models.md \
+	%reldir%/performance.md \
 	%reldir%/portability.md \
 	%reldir%/protocol-length.md
 
