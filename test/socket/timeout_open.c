@@ -43,19 +43,24 @@ static void end_scene(struct scene *scene)
 
 /* Bytes go one way or the other, each time less than the timeout after the last, for three
  * times its length. Then nothing. If the machine stalls for longer, it is over earlier: that is
- * no fault, as long as it was long enough. */
+ * no fault, as long as it was long enough. Returns the time of the last byte that came through. */
 static uint64_t keep_busy(struct scene *scene, bool read, bool write)
 {
-	uint64_t last = monotonic_now();
+	struct seen *seen = &scene->stage.seen;
+	uint64_t last = scene->start;
 	char bytes[64];
 
-	while (scene->stage.seen.closes == 0 && monotonic_now() < scene->start + 3 * SHORT) {
-		last = monotonic_now();
+	while (seen->closes == 0 && monotonic_now() < scene->start + 3 * SHORT) {
+		uint64_t now = monotonic_now();
+		size_t before = seen->size + seen->writes;
+
 		if (read)
 			write_all(scene->peer, "x", 1);
 		if (write && resolves(scene->stage.id))
 			write_text(scene->stage.id, "y");
 		turn_for(scene->stage.loop, SHORT / 8);
+		if (seen->size + seen->writes > before)
+			last = now;
 		while (recv(scene->peer, bytes, sizeof bytes, 0) > 0)
 			;
 	}
