@@ -1,6 +1,7 @@
-/* A reverse proxy: HTTP comes in, and is asked of one server behind it.
+/* A reverse proxy: HTTP comes in, plain or over TLS, and is asked of one server behind it, plain.
  *
  *     http-proxy 127.0.0.1:8080 127.0.0.1:8081        listens on the first, asks the second
+ *     http-proxy 127.0.0.1:8443 127.0.0.1:8081 CERTIFICATE KEY        listens for TLS
  *
  * Requests are shared out over a few connections, which come back by themselves when the server
  * behind has been started anew; as long as it is away the answer is 502. Bodies are collected, up to
@@ -101,7 +102,7 @@ static int open_clients(brink_loop *loop, const char *behind)
 	return rc;
 }
 
-static int serve(brink_loop *loop, brink_http *http, const char *address)
+static int serve(brink_loop *loop, brink_http *http, const char *address, brink_tls *tls)
 {
 	struct brink_protocol protocol;
 	brink_server *server = NULL;
@@ -110,7 +111,8 @@ static int serve(brink_loop *loop, brink_http *http, const char *address)
 	brink_http_protocol(http, &protocol);
 	rc = brink_server_create(&server, loop, &(struct brink_server_options){
 		.address = address, .protocols = &protocol, .protocol_count = 1, .stop_on_signals = 1,
-		.socket.write_timeout = BRINK_SECONDS(60)});
+		.socket = {.transport = tls != NULL ? brink_tls_transport() : NULL, .transport_arg = tls,
+			.write_timeout = BRINK_SECONDS(60)}});
 	if (rc == 0) {
 		puts(brink_server_description(server));
 		fflush(stdout);
@@ -120,14 +122,25 @@ static int serve(brink_loop *loop, brink_http *http, const char *address)
 	return rc;
 }
 
+static int open_tls(brink_tls **tls, const char *certificate, const char *key)
+{
+	int rc = brink_tls_create(tls, &(struct brink_tls_options){.role = BRINK_TLS_SERVER, .certificate_count = 1,
+		.certificates = &(struct brink_tls_certificate){.file = certificate, .key_file = key}});
+
+	if (rc < 0)
+		fprintf(stderr, "http-proxy: %s\n", brink_tls_error());
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	brink_loop *loop = NULL;
 	brink_http *http = NULL;
+	brink_tls *tls = NULL;
 	int rc;
 
-	if (argc != 3) {
-		fputs("usage: http-proxy ADDRESS ADDRESS-BEHIND\n", stderr);
+	if (argc != 3 && argc != 5) {
+		fputs("usage: http-proxy ADDRESS ADDRESS-BEHIND [CERTIFICATE KEY]\n", stderr);
 		return 2;
 	}
 	rc = brink_loop_create(&loop, NULL);
@@ -136,13 +149,16 @@ int main(int argc, char **argv)
 			.on_request = on_request, .limits.max_body = BODY});
 	if (rc == 0)
 		rc = open_clients(loop, argv[2]);
+	if (rc == 0 && argc > 3)
+		rc = open_tls(&tls, argv[3], argv[4]);
 	if (rc == 0)
-		rc = serve(loop, http, argv[1]);
+		rc = serve(loop, http, argv[1], tls);
 	if (rc < 0)
 		fprintf(stderr, "http-proxy: %s\n", brink_strerror(rc));
 	for (unsigned i = 0; i < CLIENTS; i++)
 		brink_http_client_destroy(clients[i]);
 	brink_loop_destroy(loop);
 	brink_http_destroy(http);
+	brink_tls_release(tls);
 	return rc < 0;
 }

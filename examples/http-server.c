@@ -1,6 +1,7 @@
 /* An HTTP server: a page whose script posts what is written in it, and shows what comes back.
  *
- *     http-server 127.0.0.1:8080          until SIGINT or SIGTERM
+ *     http-server 127.0.0.1:8080                     until SIGINT or SIGTERM
+ *     http-server 127.0.0.1:8443 CERTIFICATE KEY     the same over TLS; the files are PEM
  *
  *     GET  /        the page
  *     POST /echo    the body, back
@@ -156,7 +157,7 @@ static void on_request(brink_http_request *request, void *arg)
 	}
 }
 
-static int serve(brink_loop *loop, brink_http *http, const char *address)
+static int serve(brink_loop *loop, brink_http *http, const char *address, brink_tls *tls)
 {
 	struct brink_protocol protocol;
 	brink_server *server = NULL;
@@ -165,7 +166,8 @@ static int serve(brink_loop *loop, brink_http *http, const char *address)
 	brink_http_protocol(http, &protocol);
 	rc = brink_server_create(&server, loop, &(struct brink_server_options){
 		.address = address, .protocols = &protocol, .protocol_count = 1, .stop_on_signals = 1,
-		.socket.write_timeout = BRINK_SECONDS(60)}); /* who does not read its replies */
+		.socket = {.transport = tls != NULL ? brink_tls_transport() : NULL, .transport_arg = tls,
+			.write_timeout = BRINK_SECONDS(60)}}); /* who does not read its replies */
 	if (rc == 0) {
 		puts(brink_server_description(server));
 		fflush(stdout);
@@ -175,19 +177,33 @@ static int serve(brink_loop *loop, brink_http *http, const char *address)
 	return rc;
 }
 
+static int open_tls(brink_tls **tls, const char *certificate, const char *key)
+{
+	int rc = brink_tls_create(tls, &(struct brink_tls_options){.role = BRINK_TLS_SERVER, .certificate_count = 1,
+		.certificates = &(struct brink_tls_certificate){.file = certificate, .key_file = key}});
+
+	if (rc < 0)
+		fprintf(stderr, "http-server: %s\n", brink_tls_error());
+	return rc;
+}
+
 int main(int argc, char **argv)
 {
 	brink_loop *loop = NULL;
 	brink_http *http = NULL;
+	brink_tls *tls = NULL;
 	int rc = brink_loop_create(&loop, NULL);
 
 	if (rc == 0)
 		rc = brink_http_create(&http, &(struct brink_http_options){.on_request = on_request, .on_head = on_head});
+	if (rc == 0 && argc > 3)
+		rc = open_tls(&tls, argv[2], argv[3]);
 	if (rc == 0)
-		rc = serve(loop, http, argc > 1 ? argv[1] : "127.0.0.1:8080");
+		rc = serve(loop, http, argc > 1 ? argv[1] : "127.0.0.1:8080", tls);
 	if (rc < 0)
 		fprintf(stderr, "http-server: %s\n", brink_strerror(rc));
 	brink_loop_destroy(loop);
 	brink_http_destroy(http);
+	brink_tls_release(tls);
 	return rc < 0;
 }

@@ -213,20 +213,22 @@ END_OF_PYTHON
 
 status_through_proxy()
 {
-	[ "$(curl --silent --max-time 120 --noproxy '*' -o "$scratch/out" -w '%{http_code}' "$front/" "$@")" = "$wanted" ]
+	[ "$(get $trusted -o "$scratch/out" -w '%{http_code}' "$front/" "$@")" = "$wanted" ]
 }
 
+# behind_a_proxy SCHEME [CERTIFICATE KEY]: how the proxy is asked.
 behind_a_proxy()
 {
+	scheme=$1
+	shift
 	start examples/http-server 127.0.0.1:0 || return 1
 	behind=$running at=127.0.0.1:$port
-	start examples/http-proxy 127.0.0.1:0 "$at" || { kill "$behind"; return 1; }
-	other=$running running=$behind front=$url verdict=0
+	start examples/http-proxy 127.0.0.1:0 "$at" "$@" || { kill "$behind"; return 1; }
+	other=$running running=$behind front=$scheme://127.0.0.1:$port verdict=0
 	wanted=200
 	status_through_proxy && grep 'hello from the page' "$scratch/out" || verdict=1
-	curl --silent --max-time 120 --noproxy '*' --data-binary "@$scratch/small" "$front/echo" |
-		cmp - "$scratch/small" || verdict=1
-	curl --silent --max-time 120 --noproxy '*' --head "$front/" | grep 'HTTP/1.1 200' || verdict=1
+	get $trusted --data-binary "@$scratch/small" "$front/echo" | cmp - "$scratch/small" || verdict=1
+	get $trusted --head "$front/" | grep 'HTTP/1.1 200' || verdict=1
 	stopped_well || verdict=1
 	wanted=502
 	status_through_proxy || verdict=1
@@ -238,6 +240,46 @@ behind_a_proxy()
 	wait "$other" || verdict=1
 	other=
 	return $verdict
+}
+
+# ---- the same over TLS ----
+
+trusted=
+certify()
+{
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 -subj '/CN=localhost' \
+		-addext 'subjectAltName=IP:127.0.0.1' -keyout "$scratch/key.pem" -out "$scratch/certificate.pem"
+}
+
+tls_works()
+{
+	has curl && has openssl && certify >"$scratch/certify" 2>&1 &&
+		start examples/http-server 127.0.0.1:0 "$scratch/certificate.pem" "$scratch/key.pem" && stopped_well
+}
+
+over_tls()
+{
+	attempt "$backend: the server starts, for TLS" \
+		start examples/http-server 127.0.0.1:0 "$scratch/certificate.pem" "$scratch/key.pem"
+	url=https://127.0.0.1:$port
+	attempt "$backend: curl does not trust a certificate that nobody vouches for" untrusted
+	attempt "$backend: curl gets the page over TLS" tls_page_is_there
+	attempt "$backend: curl streams both ways over TLS" streamed $trusted
+	attempt "$backend: the server stops, that was for TLS" stopped_well
+	attempt "$backend: a proxy for TLS survives the server behind it" \
+		behind_a_proxy https "$scratch/certificate.pem" "$scratch/key.pem"
+}
+
+untrusted()
+{
+	get "$url/"
+	[ $? -eq 60 ]
+}
+
+tls_page_is_there()
+{
+	get $trusted "$url/" "$url/count" >"$scratch/out" && grep 'hello from the page' "$scratch/out" &&
+		grep 'line 10000' "$scratch/out"
 }
 
 # ---- all of it ----
@@ -256,6 +298,9 @@ attempt 'the server stops on a signal' stopped_well
 dd if=/dev/urandom of="$scratch/small" bs=1000 count=100 2>/dev/null
 dd if=/dev/urandom of="$scratch/large" bs=1000000 count=3 2>/dev/null
 browser=$(command -v chromium || command -v chromium-browser)
+tls=yes
+tls_works || tls=no
+running=
 for backend in $(examples/echo-server --list 2>/dev/null); do
 	BRINK_BACKEND=$backend
 	export BRINK_BACKEND
@@ -271,7 +316,14 @@ for backend in $(examples/echo-server --list 2>/dev/null); do
 	attempt "$backend: our client" fetched
 	attempt "$backend: our client fails well" fetch_fails_well
 	attempt "$backend: the server stops" stopped_well
-	if has curl; then attempt "$backend: a proxy survives the server behind it" behind_a_proxy; fi
+	if has curl; then attempt "$backend: a proxy survives the server behind it" behind_a_proxy http; fi
+	if [ "$tls" = yes ]; then
+		trusted="--cacert $scratch/certificate.pem"
+		over_tls
+		trusted=
+	else
+		skip "$backend: HTTP over TLS: there is no curl or no openssl, or the library was built without"
+	fi
 	attempt "$backend: the server starts again" start examples/http-server 127.0.0.1:0
 	if [ -n "$browser" ]; then
 		attempt "$backend: a browser loads the page, whose script posts and shows the answer" browser_shows
