@@ -36,6 +36,14 @@ else
 		attempt "a program compiles and links with the $kind library" \
 			$CC ${CFLAGS-} -o "$scratch/client-$kind" "$srcdir/test/install/client.c" $flags
 		attempt "it runs" "$scratch/client-$kind"
+		# shellcheck disable=SC2086
+		flags=$("$PKG_CONFIG" $flag --cflags --libs libbrink-tls) || flags=-there-is-no-libbrink-tls.pc
+		[ $kind = shared ] || flags=$(echo "$flags" |
+			sed "s,-lbrink-tls,${library%.a}-tls.a," | sed "s,-lbrink ,$library ,")
+		# shellcheck disable=SC2086
+		attempt "a program with TLS compiles and links with the $kind library" \
+			$CC ${CFLAGS-} -o "$scratch/tls-$kind" "$srcdir/test/install/client_tls.c" $flags
+		attempt "that runs, too" "$scratch/tls-$kind"
 	done
 fi
 

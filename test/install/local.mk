@@ -2,6 +2,7 @@
 
 EXTRA_DIST += \
 	%reldir%/client.c \
+	%reldir%/client_tls.c \
 	%reldir%/installcheck.sh
 
 installcheck-local:
