@@ -38,6 +38,7 @@ attempt "an address of the other family is an error" sh -c '! examples/lookup --
 # Any free port, which nc tells.
 start_server()
 {
+	: >"$scratch/said" # at once: the other shell does it in its own time
 	nc -l -v -N "$1" 0 <"$scratch/answer" >"$scratch/heard" 2>"$scratch/said" &
 	running=$!
 	tries=0
