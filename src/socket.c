@@ -77,11 +77,22 @@ static char *copy_text(const char *text)
 	return copy;
 }
 
+/* Of one that is closed, and has sent all, what still comes is dropped: then it may end anyhow. */
+static bool may_be_cut(brink_socket *socket)
+{
+	return atomic_load(&socket->closing) && atomic_load(&socket->our_end);
+}
+
 static int fail(brink_socket *socket, int error, const char *text, bool reset)
 {
-	char *copy = text != NULL ? copy_text(text) : NULL;
+	char *copy;
 	int unfailed = BRINK__UNFAILED;
 
+	if (error == -BRINK_ETRUNCATED && may_be_cut(socket)) {
+		error = 0;
+		text = NULL;
+	}
+	copy = text != NULL ? copy_text(text) : NULL;
 	if (!atomic_compare_exchange_strong(&socket->error, &unfailed, error)) {
 		/* Who was faster may still be on his way there, and -ENOENT says that the id does not
 		 * resolve any more. */

@@ -15,6 +15,14 @@
 
 /* ---- options ---- */
 
+static bool is_usable(const struct brink_transport *transport)
+{
+	for (size_t i = 0; i < sizeof transport->reserved / sizeof transport->reserved[0]; i++)
+		if (transport->reserved[i] != NULL)
+			return false;
+	return transport->readv != NULL && transport->writev != NULL;
+}
+
 static int check(const struct brink_socket_options *options)
 {
 	for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
@@ -31,7 +39,7 @@ static int check(const struct brink_socket_options *options)
 		return -EINVAL;
 	if (options->messenger != NULL && options->on_bytes != NULL)
 		return -EINVAL;
-	if (options->transport != NULL && (options->transport->readv == NULL || options->transport->writev == NULL))
+	if (options->transport != NULL && !is_usable(options->transport))
 		return -EINVAL;
 	return 0;
 }

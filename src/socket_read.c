@@ -48,8 +48,12 @@ static unsigned waits_of_read(brink_socket *socket, unsigned waits)
 {
 	if (brink__unlikely(waits & BRINK_TRANSPORT_TRY_OTHER))
 		brink__socket_post(socket, BRINK__SOCKET_WRITE);
-	return waits & ~BRINK_TRANSPORT_TRY_OTHER;
+	if (brink__unlikely(waits & BRINK_TRANSPORT_MOVED))
+		brink__timing_note_read(socket);
+	return waits & ~(BRINK_TRANSPORT_TRY_OTHER | BRINK_TRANSPORT_MOVED);
 }
+
+#define LATER (-EINPROGRESS) /* BRINK_TRANSPORT_AGAIN, which no call of the kernel's says */
 
 static ssize_t read_once(brink_socket *socket)
 {
@@ -69,6 +73,8 @@ static ssize_t read_once(brink_socket *socket)
 		brink__count(&socket->bytes_read, (uint64_t)result);
 		brink__timing_note_read(socket);
 		adapt(socket, (size_t)result);
+	} else if (result == -EAGAIN && waits & BRINK_TRANSPORT_AGAIN) {
+		return LATER;
 	} else if (result == -EAGAIN && waits != 0) {
 		int rearmed;
 
@@ -151,6 +157,8 @@ static enum outcome read_all(brink_socket *socket)
 		} else if (result == -EAGAIN) {
 			if (atomic_compare_exchange_strong(&socket->edges, &seen, 0))
 				return GIVEN_UP;
+		} else if (result == LATER) {
+			return BUDGET_USED;
 		} else if (result == 0) {
 			tell_end(socket);
 			return KEPT;
@@ -253,7 +261,9 @@ unsigned brink__socket_waits_of_write(brink_socket *socket, unsigned waits)
 {
 	if (brink__unlikely(waits & BRINK_TRANSPORT_TRY_OTHER) && atomic_fetch_add(&socket->edges, 1) == 0)
 		brink__socket_post(socket, BRINK__SOCKET_READ);
-	return waits & ~BRINK_TRANSPORT_TRY_OTHER;
+	if (brink__unlikely(waits & BRINK_TRANSPORT_MOVED))
+		brink__timing_note_write(socket);
+	return waits & ~(BRINK_TRANSPORT_TRY_OTHER | BRINK_TRANSPORT_MOVED);
 }
 
 /* ---- any thread ---- */

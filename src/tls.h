@@ -40,6 +40,7 @@ struct brink__tls_shared {
 	unsigned protocols_size;
 	pthread_mutex_t lock;
 	struct brink__tls_identities *identities; /* of new connections; NULL: none */
+	unsigned generation; /* of them: sessions do not outlive the certificates that they began with */
 };
 
 #define BRINK__TLS_SESSIONS 4u
@@ -49,7 +50,10 @@ struct brink_tls {
 	struct brink__tls_shared *shared;
 	char *peer_name; /* NULL: none */
 	pthread_mutex_t lock;
-	SSL_SESSION *sessions[BRINK__TLS_SESSIONS]; /* the newest last */
+	struct brink__tls_session {
+		SSL_SESSION *session;
+		unsigned generation;
+	} sessions[BRINK__TLS_SESSIONS]; /* the newest last */
 	unsigned session_count;
 };
 
@@ -74,9 +78,11 @@ struct brink__tls_identities {
 	struct brink__tls_identity each[];
 };
 
-int brink__tls_identities_load(struct brink__tls_identities **loaded,
+/* `ssl`: whose rules they have to meet. */
+int brink__tls_identities_load(struct brink__tls_identities **loaded, SSL_CTX *ssl,
                                const struct brink_tls_certificate *certificates, unsigned count);
-struct brink__tls_identities *brink__tls_identities_get(struct brink__tls_shared *shared); /* a reference */
+/* A reference, and which generation they are. */
+struct brink__tls_identities *brink__tls_identities_get(struct brink__tls_shared *shared, unsigned *generation);
 void brink__tls_identities_drop(struct brink__tls_identities *identities);                 /* NULL is allowed */
 /* Shows those for `name` (NULL: the first): 1, or 0 as OpenSSL's callbacks say it. */
 int brink__tls_identities_show(const struct brink__tls_identities *identities, const char *name, SSL *ssl);
@@ -89,6 +95,7 @@ struct brink__tls_connection {
 	brink_socket *socket;
 	brink_tls *tls; /* a reference */
 	struct brink__tls_identities *identities;
+	unsigned generation; /* of these */
 	SSL *ssl;
 	void *plain; /* the state of the plain transport, by which it reads */
 	int fd;
@@ -96,6 +103,7 @@ struct brink__tls_connection {
 	brink_buffer out; /* is to go to the kernel */
 	size_t read_size; /* what the next read asks for */
 	size_t taken;     /* bytes of the write under way, whose records are in `out` */
+	size_t fed;       /* bytes that OpenSSL has taken since it last gave some to the program */
 	int came;         /* how the descriptor ended: 1 not yet, 0, or a negative errno */
 	int error;        /* that the connection has failed with; 0 */
 	char text[160];   /* of it, if OpenSSL has words for it */
@@ -103,12 +111,16 @@ struct brink__tls_connection {
 	bool said_end;    /* close_notify is in `out`, or sent */
 	bool muted;       /* nothing may be sent any more */
 	bool read_here;   /* the call under way has read off the descriptor */
+	bool sent_here;   /* and sent */
+	bool choked;      /* and was not given all that there is */
 	bool starved;     /* the last write waits for something to be read */
 	struct brink_tls_info info;
 	char *texts[3]; /* of `info`, allocated */
 };
 
 /* ---- tls_bio.c ---- */
+
+#define BRINK__TLS_UNSENT_MOST (2 * 65536u + 4096u) /* records of a write, and as many of the reader's own */
 
 BIO_METHOD *brink__tls_bio_method(void);
 /* Sends what is in `out`: 0 when that is all, -EAGAIN, or another errno. */
@@ -124,7 +136,7 @@ int brink__tls_shutdown(void *state, int fd, unsigned *waits);
 /* ---- tls_session.c ---- */
 
 void brink__tls_sessions_prepare(SSL_CTX *ssl, enum brink_tls_role role);
-void brink__tls_session_offer(brink_tls *tls, SSL *ssl);
+void brink__tls_session_offer(const struct brink__tls_connection *connection);
 void brink__tls_sessions_free(brink_tls *tls);
 
 /* ---- tls_info.c ---- */

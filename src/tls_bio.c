@@ -10,6 +10,7 @@
 #define PARTS 16
 #define LEAST 4096u
 #define MOST 65536u
+#define FED_MOST 32768u /* two records: more of what is no byte for the program has to wait a turn */
 
 /* ---- the descriptor ---- */
 
@@ -59,12 +60,21 @@ int brink__tls_flush(struct brink__tls_connection *connection)
 
 		if (sent < 0)
 			return (int)sent;
+		connection->sent_here = true;
 	}
 	brink_buffer_clear(&connection->out);
 	return 0;
 }
 
 /* ---- what OpenSSL calls ---- */
+
+/* A peer may send messages that are only for TLS, and are answered, for ever: OpenSSL would go on with
+ * them in one call. */
+static bool has_enough(const struct brink__tls_connection *connection)
+{
+	return connection->shaken && (connection->fed >= FED_MOST ||
+	                              brink_buffer_length(&connection->out) > BRINK__TLS_UNSENT_MOST);
+}
 
 static int take(BIO *bio, char *bytes, size_t size, size_t *taken)
 {
@@ -73,14 +83,19 @@ static int take(BIO *bio, char *bytes, size_t size, size_t *taken)
 
 	BIO_clear_retry_flags(bio);
 	*taken = 0;
-	if (brink_buffer_length(&connection->in) == 0)
+	if (has_enough(connection)) {
+		connection->choked = true;
+		result = -EAGAIN;
+	} else if (brink_buffer_length(&connection->in) == 0) {
 		result = fill(connection);
+	}
 	if (result == -EAGAIN)
 		BIO_set_retry_read(bio);
 	if (result <= 0)
 		return 0;
 	*taken = brink_buffer_copy(&connection->in, 0, bytes, size);
 	brink_buffer_pop(&connection->in, *taken);
+	connection->fed += *taken;
 	return 1;
 }
 
@@ -118,10 +133,21 @@ static int create(BIO *bio)
 	return 1;
 }
 
+/* OpenSSL has few numbers, which are never given back: one for all contexts. */
+static int number;
+
+static void get_number(void)
+{
+	number = BIO_get_new_index();
+}
+
 BIO_METHOD *brink__tls_bio_method(void)
 {
-	BIO_METHOD *method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "libbrink");
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	BIO_METHOD *method;
 
+	pthread_once(&once, get_number);
+	method = BIO_meth_new(BIO_TYPE_SOURCE_SINK | number, "libbrink");
 	if (method == NULL || !BIO_meth_set_read_ex(method, take) || !BIO_meth_set_write_ex(method, put) ||
 	    !BIO_meth_set_ctrl(method, control) || !BIO_meth_set_create(method, create)) {
 		BIO_meth_free(method);

@@ -117,14 +117,39 @@ static int load_key(struct brink__tls_identity *identity, const struct brink_tls
 	return 0;
 }
 
-static int load(struct brink__tls_identity *identity, const struct brink_tls_certificate *from)
+static int show(const struct brink__tls_identity *identity, SSL *ssl)
+{
+	return SSL_use_cert_and_key(ssl, identity->certificate, identity->key, identity->chain, 1);
+}
+
+/* What OpenSSL would not show, too small a key for instance, is refused here and not with each
+ * connection. */
+static int try_to_show(const struct brink__tls_identity *identity, SSL_CTX *context, const char *what)
+{
+	SSL *ssl = SSL_new(context);
+	int result = 0;
+
+	if (ssl == NULL)
+		result = brink__tls_fail_ssl(-ENOMEM, what);
+	else if (!show(identity, ssl))
+		result = brink__tls_fail_ssl(-EINVAL, what);
+	SSL_free(ssl);
+	return result;
+}
+
+static int load(struct brink__tls_identity *identity, const struct brink_tls_certificate *from, SSL_CTX *ssl)
 {
 	int result;
 
+	for (size_t i = 0; i < sizeof from->reserved / sizeof from->reserved[0]; i++)
+		if (from->reserved[i] != NULL)
+			return brink__tls_fail(-EINVAL, "reserved memory is not zero");
 	if ((from->file == NULL) == (from->pem == NULL) || (from->key_file != NULL && from->key_pem != NULL))
 		return brink__tls_fail(-EINVAL, "a certificate is a file or a text, and so is its key");
 	result = load_chain(identity, from);
-	return result == 0 ? load_key(identity, from) : result;
+	if (result == 0)
+		result = load_key(identity, from);
+	return result == 0 ? try_to_show(identity, ssl, from->file != NULL ? from->file : "certificate") : result;
 }
 
 /* ---- sets of them ---- */
@@ -141,7 +166,7 @@ void brink__tls_identities_drop(struct brink__tls_identities *identities)
 	brink__tls_free(identities);
 }
 
-int brink__tls_identities_load(struct brink__tls_identities **loaded,
+int brink__tls_identities_load(struct brink__tls_identities **loaded, SSL_CTX *ssl,
                                const struct brink_tls_certificate *certificates, unsigned count)
 {
 	struct brink__tls_identities *identities;
@@ -156,7 +181,7 @@ int brink__tls_identities_load(struct brink__tls_identities **loaded,
 	ERR_clear_error();
 	for (unsigned i = 0; i < count && result == 0; i++) {
 		identities->count = i + 1;
-		result = load(&identities->each[i], &certificates[i]);
+		result = load(&identities->each[i], &certificates[i], ssl);
 	}
 	if (result == 0)
 		*loaded = identities;
@@ -165,12 +190,13 @@ int brink__tls_identities_load(struct brink__tls_identities **loaded,
 	return result;
 }
 
-struct brink__tls_identities *brink__tls_identities_get(struct brink__tls_shared *shared)
+struct brink__tls_identities *brink__tls_identities_get(struct brink__tls_shared *shared, unsigned *generation)
 {
 	struct brink__tls_identities *identities;
 
 	pthread_mutex_lock(&shared->lock);
 	identities = shared->identities;
+	*generation = shared->generation;
 	if (identities != NULL)
 		atomic_fetch_add(&identities->references, 1);
 	pthread_mutex_unlock(&shared->lock);
@@ -185,23 +211,21 @@ int brink_tls_set_certificates(brink_tls *tls, const struct brink_tls_certificat
 
 	if (count == 0 && shared->role == BRINK_TLS_SERVER)
 		return brink__tls_fail(-EINVAL, "a server needs a certificate");
-	result = brink__tls_identities_load(&identities, certificates, count);
+	if (count > 0 && certificates == NULL)
+		return brink__tls_fail(-EINVAL, "there are no certificates");
+	result = brink__tls_identities_load(&identities, shared->ssl, certificates, count);
 	if (result < 0)
 		return result;
 	pthread_mutex_lock(&shared->lock);
 	before = shared->identities;
 	shared->identities = identities;
+	shared->generation++;
 	pthread_mutex_unlock(&shared->lock);
 	brink__tls_identities_drop(before);
 	return 0;
 }
 
 /* ---- showing them ---- */
-
-static int show(const struct brink__tls_identity *identity, SSL *ssl)
-{
-	return SSL_use_cert_and_key(ssl, identity->certificate, identity->key, identity->chain, 1);
-}
 
 int brink__tls_identities_show(const struct brink__tls_identities *identities, const char *name, SSL *ssl)
 {

@@ -32,7 +32,7 @@ static int begin_client(struct brink__tls_connection *connection)
 	SSL_set_connect_state(ssl);
 	if (!name_peer(ssl, connection->tls) || !brink__tls_identities_show(connection->identities, NULL, ssl))
 		return -ENOMEM;
-	brink__tls_session_offer(connection->tls, ssl);
+	brink__tls_session_offer(connection);
 	return 0;
 }
 
@@ -89,7 +89,7 @@ static int open_connection(brink_socket *socket, int fd, int client, void *arg, 
 	connection->socket = socket;
 	connection->fd = fd;
 	connection->tls = brink_tls_hold(arg);
-	connection->identities = brink__tls_identities_get(connection->tls->shared);
+	connection->identities = brink__tls_identities_get(connection->tls->shared, &connection->generation);
 	connection->read_size = 4096;
 	connection->came = 1;
 	result = brink_transport_plain()->open(socket, fd, client, NULL, &connection->plain);

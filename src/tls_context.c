@@ -6,6 +6,7 @@
 #include <brink/memory.h>
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <openssl/err.h>
 #include <stdint.h>
@@ -58,6 +59,8 @@ static const char *wrong_name(unsigned flags, const char *name)
 	if (name == NULL)
 		return flags & (BRINK_TLS_ANY_NAME | BRINK_TLS_UNVERIFIED) ? NULL :
 		       "a client needs the peer's name, to compare it with the certificate";
+	if (*name == '.')
+		return "the peer's name begins with a dot: OpenSSL would take any name that ends so";
 	return *name == '\0' || strlen(name) > 255 ? "the peer's name has from 1 to 255 characters" : NULL;
 }
 
@@ -161,6 +164,17 @@ static int mode_of(const struct brink__tls_shared *shared)
 	return shared->flags & BRINK_TLS_ASK ? SSL_VERIFY_PEER : SSL_VERIFY_NONE;
 }
 
+/* OpenSSL would find out when there is somebody to verify. */
+static int look_for(const char *directory)
+{
+	DIR *found = opendir(directory);
+
+	if (found == NULL)
+		return brink__tls_fail(-errno, directory);
+	closedir(found);
+	return 0;
+}
+
 static int prepare_trust(struct brink__tls_shared *shared, const struct brink_tls_options *options)
 {
 	SSL_CTX *ssl = shared->ssl;
@@ -171,6 +185,8 @@ static int prepare_trust(struct brink__tls_shared *shared, const struct brink_tl
 		result = brink__tls_trust(ssl, options->ca_file, NULL);
 	if (result == 0 && options->ca_pem != NULL)
 		result = brink__tls_trust(ssl, NULL, options->ca_pem);
+	if (result == 0 && options->ca_directory != NULL)
+		result = look_for(options->ca_directory);
 	if (result == 0 && options->ca_directory != NULL && !SSL_CTX_load_verify_dir(ssl, options->ca_directory))
 		result = brink__tls_fail_ssl(-EINVAL, options->ca_directory);
 	if (!trusts_somebody(options) && mode_of(shared) != SSL_VERIFY_NONE && !SSL_CTX_set_default_verify_paths(ssl))
@@ -227,7 +243,7 @@ static int prepare(struct brink__tls_shared *shared, const struct brink_tls_opti
 	if (result == 0)
 		result = prepare_protocols(shared, options->protocols);
 	if (result == 0)
-		result = brink__tls_identities_load(&shared->identities, options->certificates, options->certificate_count);
+		result = brink__tls_identities_load(&shared->identities, ssl, options->certificates, options->certificate_count);
 	return result;
 }
 

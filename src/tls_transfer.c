@@ -9,15 +9,15 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define RECORD 16384u      /* the most that one holds */
-#define AT_ONCE 65536u     /* bytes that a write encrypts before it sends them */
-#define UNSENT_MOST 65536u /* records of the reader's own, before it stops reading */
+#define RECORD 16384u  /* the most that one holds */
+#define AT_ONCE 65536u /* bytes that a write encrypts before it sends them */
 
 /* Errors that OpenSSL left behind elsewhere in this thread would be taken for ours. */
 static void begin(struct brink__tls_connection *connection)
 {
 	ERR_clear_error();
-	connection->read_here = false;
+	connection->read_here = connection->sent_here = connection->choked = false;
+	connection->fed = 0;
 }
 
 /* What OpenSSL wants to be read; and where the kernel has not taken what it wrote, that, too. */
@@ -75,17 +75,27 @@ int brink__tls_handshake(void *state, int fd, unsigned *waits)
 /* ---- reading ---- */
 
 /* Fills `part`; `*used` grows by what is read. 1, or why it stopped, as SSL_read_ex() says it. */
-static int read_part(SSL *ssl, const struct iovec *part, size_t *used)
+static int read_part(struct brink__tls_connection *connection, const struct iovec *part, size_t *used)
 {
 	size_t at = 0, got;
 
 	while (at < part->iov_len) {
-		if (SSL_read_ex(ssl, (char *)part->iov_base + at, part->iov_len - at, &got) != 1)
+		if (SSL_read_ex(connection->ssl, (char *)part->iov_base + at, part->iov_len - at, &got) != 1)
 			return 0;
+		connection->fed = 0;
 		at += got;
 		*used += got;
 	}
 	return 1;
+}
+
+/* It has not seen all that has come. Who asks and asks, and does not take the answers, waits. */
+static int go_on_later(int flushed, unsigned *waits)
+{
+	if (flushed < 0 && flushed != -EAGAIN)
+		return flushed;
+	*waits = flushed == 0 ? BRINK_TRANSPORT_AGAIN : BRINK_WRITE;
+	return -EAGAIN;
 }
 
 /* Nothing more can be read now; `total` bytes were. An end or an error comes again next time. */
@@ -99,7 +109,9 @@ static ssize_t stop_reading(struct brink__tls_connection *connection, size_t tot
 		return (ssize_t)total;
 	if (error < 0)
 		return brink__tls_give_up(connection);
-	return ended ? 0 : wait_to_read(flushed, waits);
+	if (ended)
+		return 0;
+	return connection->choked ? go_on_later(flushed, waits) : wait_to_read(flushed, waits);
 }
 
 ssize_t brink__tls_readv(void *state, int fd, const struct iovec *parts, int count, unsigned *waits)
@@ -112,18 +124,19 @@ ssize_t brink__tls_readv(void *state, int fd, const struct iovec *parts, int cou
 	if (connection->error < 0)
 		return brink__tls_give_up(connection);
 	begin(connection);
-	/* Who asks and asks, and does not take the answers, is not read on. */
-	if (brink_buffer_length(&connection->out) > UNSENT_MOST && (result = brink__tls_flush(connection)) < 0) {
+	if (brink_buffer_length(&connection->out) > BRINK__TLS_UNSENT_MOST && (result = brink__tls_flush(connection)) < 0) {
 		*waits = BRINK_WRITE;
 		return result;
 	}
 	for (int i = 0; i < count; i++)
-		if (read_part(connection->ssl, &parts[i], &total) != 1) {
+		if (read_part(connection, &parts[i], &total) != 1) {
 			result = stop_reading(connection, total, waits);
 			break;
 		}
 	if (connection->starved && connection->read_here)
 		*waits |= BRINK_TRANSPORT_TRY_OTHER;
+	if (connection->read_here)
+		*waits |= BRINK_TRANSPORT_MOVED;
 	return total > 0 ? (ssize_t)total : result;
 }
 
@@ -185,6 +198,8 @@ ssize_t brink__tls_writev(void *state, int fd, const struct iovec *parts, int co
 		*waits |= BRINK_READ;
 	if (connection->read_here)
 		*waits |= BRINK_TRANSPORT_TRY_OTHER;
+	if (connection->sent_here)
+		*waits |= BRINK_TRANSPORT_MOVED;
 	if (result < 0 && result != -EAGAIN)
 		return brink__tls_give_up(connection);
 	if (flushed < 0 || connection->starved)

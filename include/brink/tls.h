@@ -46,6 +46,7 @@ enum brink_tls_version { BRINK_TLS_1_2 = 12, BRINK_TLS_1_3 = 13 };
 struct brink_tls_certificate {
 	const char *file, *key_file;
 	const char *pem, *key_pem; /* instead */
+	void *reserved[4];         /* must be zero */
 };
 
 /* All zero is a client that verifies by the system's trust store; it needs a peer_name. Nothing
@@ -89,8 +90,8 @@ BRINK_API void brink_tls_release(brink_tls *tls);    /* NULL is allowed */
  * own.  -EINVAL, -ENOMEM, -ENOTSUP   as above */
 BRINK_API int brink_tls_for_peer(brink_tls **made, brink_tls *tls, const char *peer_name);
 
-/* Other certificates, for connections that begin from now on: for renewals without a restart. On an
- * error those from before stay. Errors as above. */
+/* Other certificates, for connections that begin from now on, which resume no session from before: for
+ * renewals without a restart. On an error those from before stay. Errors as above. */
 BRINK_API int brink_tls_set_certificates(brink_tls *tls, const struct brink_tls_certificate *certificates,
                                          unsigned count);
 

@@ -33,6 +33,14 @@ BRINK_BEGIN_DECLS
  * two that only send each other would keep the loop busy. */
 #define BRINK_TRANSPORT_TRY_OTHER 0x100u
 
+/* Instead of a direction, with -EAGAIN of readv: nothing is waited for, but it was busy for long enough
+ * with what is no byte for the program. It is called again when others have had their turn. */
+#define BRINK_TRANSPORT_AGAIN 0x200u
+
+/* Beside the others, with any result of readv and writev: bytes have crossed the descriptor, even
+ * if none are told yet. They restart the timeouts. */
+#define BRINK_TRANSPORT_MOVED 0x400u
+
 struct brink_transport {
 	const char *name;
 	unsigned flags;
