@@ -27,8 +27,11 @@ static void set_up(brink_datagram *socket, unsigned index)
 	header->msg_namelen = sizeof letter->from.storage;
 	header->msg_iov = &letter->part;
 	header->msg_iovlen = 1;
-	header->msg_control = &letter->control;
-	header->msg_controllen = sizeof letter->control;
+	/* A UNIX socket would be given descriptors, which nobody closes. */
+	if (socket->family != AF_UNIX) {
+		header->msg_control = &letter->control;
+		header->msg_controllen = sizeof letter->control;
+	}
 }
 
 int brink__inbox_open(brink_datagram *socket)

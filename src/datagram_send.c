@@ -137,8 +137,9 @@ static int pack(const brink_datagram *socket, struct parcel *parcel, const struc
 
 /* ---- sending ---- */
 
-/* UDP_SEGMENT was refused: the device cannot do it at all, or the parts do not fit its packets. */
-static bool give_joining_up(brink_datagram *socket, const struct parcel *parcel, int error)
+/* UDP_SEGMENT was refused: the device cannot do it at all, or the parts do not fit its packets; or the
+ * first datagram would be refused alone, too: that is seen when it is. `*suspect` is its size. */
+static bool give_joining_up(brink_datagram *socket, const struct parcel *parcel, int error, unsigned *suspect)
 {
 	if (parcel->counts[0] < 2 || (error != -EIO && error != -EINVAL && error != -EMSGSIZE))
 		return false;
@@ -146,7 +147,7 @@ static bool give_joining_up(brink_datagram *socket, const struct parcel *parcel,
 		socket->joined_most = 0;
 		socket->features &= ~BRINK_DATAGRAM_HAS_GSO;
 	} else {
-		socket->joined_most = (unsigned)parcel->parts[0].iov_len - 1;
+		*suspect = (unsigned)parcel->parts[0].iov_len;
 	}
 	return true;
 }
@@ -180,21 +181,24 @@ static int send_parcel(brink_datagram *socket, struct parcel *parcel)
 unsigned brink__datagram_transmit(brink_datagram *socket, const struct brink_packet *packets, unsigned count,
                                   int *error)
 {
-	unsigned done = 0;
+	unsigned done = 0, suspect = 0;
 	bool again = brink__datagram_has(socket, BRINK_DATAGRAM_HAS_ERRORS);
 	struct parcel parcel;
 	int result;
 
 	*error = 0;
 	while (done < count && *error == 0) {
-		*error = pack(socket, &parcel, packets + done, count - done);
+		*error = pack(socket, &parcel, packets + done, suspect != 0 ? 1 : count - done);
 		if (*error < 0)
 			break;
 		result = send_parcel(socket, &parcel);
 		if (result > 0) {
+			if (suspect != 0)
+				socket->joined_most = suspect - 1;
+			suspect = 0;
 			done += parts_sent(socket, &parcel, (unsigned)result);
 			again = brink__datagram_has(socket, BRINK_DATAGRAM_HAS_ERRORS);
-		} else if (give_joining_up(socket, &parcel, result)) {
+		} else if (give_joining_up(socket, &parcel, result, &suspect)) {
 			continue;
 		} else if (again && !brink__datagram_no_room(result)) {
 			again = false; /* it may be an earlier one's, which the queue of errors has, too */

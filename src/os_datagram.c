@@ -147,7 +147,10 @@ static int error_of(struct msghdr *message)
 		if (!is_error(control))
 			continue;
 		memcpy(&error, CMSG_DATA(control), sizeof error);
-		return error.ee_origin == SO_EE_ORIGIN_LOCAL ? 0 : -(int)error.ee_errno;
+		/* A socket that was handed over may be told of other things by its queue. */
+		return error.ee_origin == SO_EE_ORIGIN_ICMP || error.ee_origin == SO_EE_ORIGIN_ICMP6
+		               ? -(int)error.ee_errno
+		               : 0;
 	}
 	return 0;
 }

@@ -70,18 +70,46 @@ static bool tell_v4(int fd)
 	return turn_on(fd, IPPROTO_IP, IP_PKTINFO);
 }
 
+#if defined(__APPLE__)
+
+/* ipi_spec_dst is not filled in there. */
+static struct in_addr own_address(const struct in_pktinfo *info)
+{
+	return info->ipi_addr;
+}
+
+#else
+
+/* The kernel knows its own address, also for a broadcast. */
+static struct in_addr own_address(const struct in_pktinfo *info)
+{
+	return info->ipi_spec_dst;
+}
+
+#endif
+
 static void read_v4(const struct cmsghdr *control, uint16_t port, struct brink__arrival *arrival)
 {
 	struct in_pktinfo info;
+	struct in_addr own;
 
-	if (control->cmsg_type != IP_PKTINFO)
+	if (control->cmsg_type != IP_PKTINFO || control->cmsg_len < CMSG_LEN(sizeof info))
 		return;
 	memcpy(&info, CMSG_DATA(control), sizeof info);
+	own = own_address(&info);
+	if (arrival->to.length > 0 && arrival->to.storage.ss_family == AF_INET6) {
+		struct sockaddr_in6 v6 = brink__address_v6(&arrival->to); /* IPV6_PKTINFO came before */
+
+		memcpy(v6.sin6_addr.s6_addr + 12, &own, sizeof own);
+		arrival->local.length = 0;
+		if (is_unicast(own))
+			brink__address_set(&arrival->local, &v6, sizeof v6);
+		return;
+	}
 	arrival->interface_index = (unsigned)info.ipi_ifindex;
 	set_v4(&arrival->to, info.ipi_addr, port);
-	/* The kernel knows its own address there, also for a broadcast. */
-	if (is_unicast(info.ipi_spec_dst))
-		set_v4(&arrival->local, info.ipi_spec_dst, port);
+	if (is_unicast(own))
+		set_v4(&arrival->local, own, port);
 }
 
 static int write_v4(struct msghdr *message, union brink__control *room, struct in_addr from, unsigned index)
@@ -203,7 +231,7 @@ static void read_v6(const struct cmsghdr *control, uint16_t port, struct brink__
 	struct in6_pktinfo info;
 	struct sockaddr_in6 v6;
 
-	if (control->cmsg_type != IPV6_PKTINFO)
+	if (control->cmsg_type != IPV6_PKTINFO || control->cmsg_len < CMSG_LEN(sizeof info))
 		return;
 	memcpy(&info, CMSG_DATA(control), sizeof info);
 	arrival->interface_index = (unsigned)info.ipi6_ifindex;
@@ -227,6 +255,13 @@ static int write_v6(struct msghdr *message, union brink__control *room, const st
 
 	memset(&info, 0, sizeof info);
 	info.ipi6_addr = v6.sin6_addr;
+	if (IN6_IS_ADDR_UNSPECIFIED(&info.ipi6_addr) && message->msg_name != NULL) {
+		struct sockaddr_in6 to;
+
+		memcpy(&to, message->msg_name, sizeof to);
+		if (to.sin6_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&to.sin6_addr))
+			info.ipi6_addr.s6_addr[10] = info.ipi6_addr.s6_addr[11] = 0xff; /* or Linux says EINVAL */
+	}
 	info.ipi6_ifindex = (__typeof__(info.ipi6_ifindex))(index != 0 ? index : v6.sin6_scope_id);
 	append(message, room, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 	return 0;
@@ -259,7 +294,8 @@ static void read_segment(const struct cmsghdr *control, struct brink__arrival *a
 {
 	int segment;
 
-	if (control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_GRO)
+	if (control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_GRO ||
+	    control->cmsg_len < CMSG_LEN(sizeof segment))
 		return;
 	memcpy(&segment, CMSG_DATA(control), sizeof segment);
 	arrival->segment = segment > 0 ? (unsigned)segment : 0;
@@ -305,10 +341,29 @@ static int write_segment(struct msghdr *message, union brink__control *room, uns
 
 /* ---- all of it ---- */
 
+#if defined(__linux__)
+
+/* An IPv6 socket may take IPv4, too: for what came to a broadcast or a group of that. */
+static void tell_mapped(int fd)
+{
+	tell_v4(fd);
+}
+
+#else
+
+static void tell_mapped(int fd)
+{
+	(void)fd;
+}
+
+#endif
+
 bool brink__os_tell_local(int fd, int family)
 {
-	if (family == AF_INET6)
+	if (family == AF_INET6) {
+		tell_mapped(fd);
 		return turn_on(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO);
+	}
 	return family == AF_INET && tell_v4(fd);
 }
 
