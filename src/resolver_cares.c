@@ -33,6 +33,7 @@ struct brink__names {
 	unsigned depth; /* of our calls to it */
 	int trouble; /* a descriptor could not be watched; 0 */
 	bool closing;
+	unsigned forks; /* brink__forks when it was made */
 };
 
 /* ---- what it waits for ---- */
@@ -88,10 +89,17 @@ static void process(struct brink__names *names, int readable, int writable)
 	leave(names);
 }
 
+static void close_door(struct door *door);
+
 static void on_ready(brink_watch *watch, unsigned ready)
 {
 	struct door *door = brink_container_of(watch, struct door, watch);
 
+	/* In a forked child what comes is the parent's. */
+	if (door->names->forks != brink__forks) {
+		close_door(door);
+		return;
+	}
 	/* The door may be gone after it. */
 	process(door->names, ready & (BRINK_READ | BRINK_ERROR | BRINK_EOF) ? watch->fd : ARES_SOCKET_BAD,
 	        ready & BRINK_WRITE ? watch->fd : ARES_SOCKET_BAD);
@@ -102,6 +110,8 @@ static void on_timer(brink_timer *timer)
 	struct brink__names *names = brink_container_of(timer, struct brink__names, timer);
 
 	brink_loop_ref(names->loop);
+	if (names->forks != brink__forks)
+		return;
 	process(names, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 }
 
@@ -269,6 +279,7 @@ int brink__names_open(struct brink__names **opened, brink_loop *loop, const stru
 	if (names == NULL)
 		return -ENOMEM;
 	names->loop = loop;
+	names->forks = brink__forks;
 	brink__list_init(&names->doors);
 	brink_timer_init(&names->timer, on_timer);
 	result = open_channel(names, options->servers);

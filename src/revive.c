@@ -237,6 +237,12 @@ void brink__revive_alone(brink_socket *socket)
 		come_back(probing);
 }
 
+void brink__revive_stop(brink_socket *socket)
+{
+	if (socket->probing != NULL)
+		stop_asking(socket->probing);
+}
+
 void brink__revive_free(brink_socket *socket)
 {
 	if (socket->probing == NULL)

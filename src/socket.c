@@ -113,6 +113,11 @@ int brink__socket_fail(brink_socket *socket, int error, const char *text)
 	return fail(socket, error, text, false);
 }
 
+int brink__socket_reset(brink_socket *socket, int error, const char *text)
+{
+	return fail(socket, error, text, true);
+}
+
 static int fail_id(brink_socket_id id, int error, const char *text, bool reset)
 {
 	brink_socket *socket = brink_socket_address(id);
@@ -193,10 +198,12 @@ void brink__socket_bury(brink_socket *socket)
 /* Has the prober, whose reference is the only one left, go on. */
 static void alone(brink_socket *socket)
 {
-	if (brink__slot_abandoned(socket))
-		brink__slot_give_up(socket);
-	else
+	if (!brink__slot_abandoned(socket)) {
 		brink__revive_alone(socket);
+		return;
+	}
+	brink__revive_stop(socket); /* who gives up has no mark any more, by which the timer would know */
+	brink__slot_give_up(socket);
 }
 
 /* No reader is left, and who gets the right to write from now on sees that it has failed. */
@@ -339,6 +346,7 @@ static void forget_all(brink_loop *loop)
 		if (socket->write_waits)
 			brink__requests_forget(socket);
 		brink__socket_dial_stop(socket);
+		brink__revive_stop(socket);
 		if (socket->fd >= 0)
 			close(socket->fd);
 	}

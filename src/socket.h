@@ -232,6 +232,7 @@ void brink__socket_clear_away(brink_socket *socket);
 /* Closes the descriptor, or, while others may still use its number, what is behind it. */
 void brink__socket_bury(brink_socket *socket);
 int brink__socket_fail(brink_socket *socket, int error, const char *text);
+int brink__socket_reset(brink_socket *socket, int error, const char *text); /* the peer shall not see a clean end */
 /* The error for who comes too late. */
 int brink__socket_error(brink_socket *socket);
 
@@ -329,6 +330,7 @@ void brink__socket_dial_stop(brink_socket *socket); /* if it has one that is und
 int brink__revive_prepare(brink_socket *socket); /* what is needed later; -ENOMEM. At its creation */
 /* On the loop's thread: */
 void brink__revive_alone(brink_socket *socket); /* failed, closed, one reference left */
+void brink__revive_stop(brink_socket *socket); /* asks no more */
 void brink__revive_free(brink_socket *socket); /* ends the probing, too */
 
 #endif
