@@ -11,9 +11,11 @@ static bool hand_part(brink_http_request *request)
 {
 	struct brink__http_session *session = request->session;
 	int state = request->body_state;
+	brink_http_body_fn *fn = request->on_body;
+	void *arg = request->body_arg;
 	brink_buffer part = {0};
 
-	if (request->on_body == NULL || request->told || request->dropped || !request->fresh)
+	if (fn == NULL || request->told || request->dropped || !request->fresh)
 		return false;
 	request->fresh = false;
 	if (brink_buffer_length(&request->parts) == 0 && state == 0)
@@ -21,7 +23,7 @@ static bool hand_part(brink_http_request *request)
 	brink_buffer_move(&part, &request->parts);
 	request->told = state != 0;
 	pthread_mutex_unlock(&session->lock);
-	request->on_body(request, &part, state, request->body_arg);
+	fn(request, &part, state, arg);
 	pthread_mutex_lock(&session->lock);
 	if (request->told || request->dropped)
 		brink_buffer_clear(&part);
@@ -66,9 +68,11 @@ void brink__http_body_broken(struct brink__http_session *session, int state)
 {
 	brink_buffer none = {0};
 	brink_http_request *request;
+	bool answered;
 
 	pthread_mutex_lock(&session->lock);
 	request = session->receiving;
+	answered = session->pending == 0; /* it is not in line any more: nobody else closes */
 	session->receiving = NULL;
 	session->over = true;
 	brink__http_set_phase(session, BRINK__HTTP_BUSY);
@@ -77,6 +81,8 @@ void brink__http_body_broken(struct brink__http_session *session, int state)
 	pthread_mutex_unlock(&session->lock);
 	if (request == NULL)
 		return;
+	if (answered)
+		brink_socket_close(session->socket);
 	brink__http_body_arrived(request, &none, state);
 	brink__http_request_unref(request);
 }

@@ -107,7 +107,8 @@ static bool read_absolute(struct brink__http_head *head)
 	if (host == NULL)
 		return false;
 	size = strcspn(host, "/?");
-	if (size == 0 || size >= BRINK__HTTP_HOST || !is_host(host, size))
+	/* "http://host?query" has a path, which is not there. */
+	if (size == 0 || size >= BRINK__HTTP_HOST || host[size] == '?' || !is_host(host, size))
 		return false;
 	memcpy(head->host_room, host, size);
 	head->host_room[size] = '\0';

@@ -103,7 +103,10 @@ int brink__http_parser_head(struct brink__http_parser *parser, struct brink__htt
 
 int brink__http_parser_chunk(struct brink__http_parser *parser, const char *bytes, size_t size)
 {
-	return llhttp_execute(&parser->parser, bytes, size) == HPE_OK ? 0 : -EPROTO;
+	llhttp_errno_t error = llhttp_execute(&parser->parser, bytes, size);
+
+	/* At the end of a message that asks for another protocol. */
+	return error == HPE_OK || error == HPE_PAUSED_UPGRADE ? 0 : -EPROTO;
 }
 
 uint64_t brink__http_parser_chunk_size(const struct brink__http_parser *parser)

@@ -298,9 +298,9 @@ static enum next look(struct brink__http_session *session, brink_http_request **
 	} else if (*receiving != NULL) {
 		brink__http_request_hold(*receiving);
 		next = BODY;
-	} else if (session->pending >= session->http->options.max_pipelined) {
+	} else {
 		brink__http_update_reading(session);
-		next = REST;
+		next = session->stalled ? REST : HEAD;
 	}
 	pthread_mutex_unlock(&session->lock);
 	return next;

@@ -10,6 +10,7 @@
 #define CHUNK_LINE 256u       /* the size and all extensions */
 #define TRAILERS (8u << 10)   /* bytes of all */
 #define PARTS 16
+#define FEW 2048u /* bytes of a body that are copied */
 #define DEFAULT_LINE (8u << 10)
 #define DEFAULT_HEAD (32u << 10)
 #define DEFAULT_HEADERS 100u
@@ -253,6 +254,20 @@ static int show_parser(struct brink__http_reader *reader, const brink_buffer *in
 	return brink__http_parser_seen(reader->parser) == size ? 0 : refuse(reader, 400, -EPROTO);
 }
 
+/* A few bytes are copied: each of them would keep a whole block. */
+static int take(brink_buffer *in, brink_buffer *out, size_t size)
+{
+	char few[FEW];
+
+	if (size > sizeof few)
+		return brink_buffer_cut(in, out, size) < 0 ? -ENOMEM : 0;
+	brink_buffer_copy(in, 0, few, size);
+	if (brink_buffer_append(out, few, size) < 0)
+		return -ENOMEM;
+	brink_buffer_pop(in, size);
+	return 0;
+}
+
 /* 1: all of what is left of the body, or of its chunk, was there. */
 static int cut(struct brink__http_reader *reader, brink_buffer *in, brink_buffer *out)
 {
@@ -261,7 +276,7 @@ static int cut(struct brink__http_reader *reader, brink_buffer *in, brink_buffer
 
 	if (rc < 0)
 		return rc;
-	if (brink_buffer_cut(in, out, size) < 0)
+	if (take(in, out, size) < 0)
 		return refuse(reader, 503, -ENOMEM);
 	reader->left -= size;
 	return reader->left == 0;

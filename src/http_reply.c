@@ -68,10 +68,10 @@ static int put_framing(brink_buffer *out, const struct reply *reply)
 
 static int put_connection(brink_buffer *out, unsigned minor, const struct reply *reply)
 {
-	if (brink_http_find(reply->headers, reply->count, "Connection") != NULL)
-		return 0;
-	if (reply->close)
+	if (reply->close && !brink__http_has_token(reply->headers, reply->count, "Connection", "close"))
 		return brink__http_put(out, "Connection: close\r\n");
+	if (reply->close || brink_http_find(reply->headers, reply->count, "Connection") != NULL)
+		return 0;
 	return minor == 0 ? brink__http_put(out, "Connection: keep-alive\r\n") : 0;
 }
 

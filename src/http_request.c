@@ -51,13 +51,14 @@ brink_socket *brink_http_request_socket(const brink_http_request *request)
 	return request->session->socket;
 }
 
-/* A reply that is not whole is not to be taken for one; of no reply at all it is said. */
+/* A reply that is not whole is not to be taken for one: where the end of the connection is its own, that
+ * has to be a reset. Of no reply at all it is said. */
 static void finish_reply(brink_http_request *request)
 {
 	brink_socket_id id = brink_socket_get_id(request->session->socket);
 
 	if (request->begun && !request->ended)
-		brink_socket_fail(id, -ECANCELED, "a reply was not completed");
+		brink__socket_reset(request->session->socket, -ECANCELED, "a reply was not completed");
 	else if (!request->begun && brink__http_plain_reply(request, 500) < 0)
 		brink_socket_fail(id, -ENOMEM, "no memory for a reply");
 }

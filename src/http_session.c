@@ -124,7 +124,14 @@ static brink_http_request *take_wish(struct brink__http_session *session, brink_
 	return request;
 }
 
-/* All of a streamed reply's writes were handed on up to here. */
+/* With the lock: the client's turn begins when it has all that it is to get. */
+static void look_whether_idle(struct brink__http_session *session)
+{
+	if (session->pending == 0 && session->phase == BRINK__HTTP_BUSY && atomic_load(&session->socket->unsent) == 0)
+		brink__http_set_phase(session, BRINK__HTTP_IDLE);
+}
+
+/* All that was written was handed on up to here. */
 static void on_sent(brink_socket *socket, int error, void *arg)
 {
 	struct brink__http_session *session = arg;
@@ -132,6 +139,8 @@ static void on_sent(brink_socket *socket, int error, void *arg)
 
 	(void)socket;
 	pthread_mutex_lock(&session->lock);
+	look_whether_idle(session);
+	brink__http_update_reading(session);
 	if (session->first != NULL)
 		request = take_wish(session, session->first, error != 0);
 	pthread_mutex_unlock(&session->lock);
@@ -146,14 +155,10 @@ static void on_sent(brink_socket *socket, int error, void *arg)
 static void write_portion(struct brink__http_session *session, struct portion *portion)
 {
 	/* Requests are read only while there is room for their replies: that is the limit. */
-	struct brink_write_options options = {.flags = BRINK_WRITE_FORCE};
+	struct brink_write_options options = {.flags = BRINK_WRITE_FORCE, .done = on_sent, .arg = session};
 	brink_socket *socket = session->socket;
 	int rc = 0;
 
-	if (portion->stream) {
-		options.done = on_sent;
-		options.arg = session;
-	}
 	if (!portion->dead && brink_buffer_length(&portion->out) > 0)
 		rc = brink_socket_write_with(socket, &portion->out, &options);
 	/* Of other errors the peer is the reason: it is gone, or has been told that it ends. */
@@ -189,8 +194,7 @@ void brink__http_flush(struct brink__http_session *session)
 		pthread_mutex_lock(&session->lock);
 	}
 	session->writing = false;
-	if (session->pending == 0 && session->phase == BRINK__HTTP_BUSY)
-		brink__http_set_phase(session, BRINK__HTTP_IDLE);
+	look_whether_idle(session);
 	brink__http_update_reading(session);
 	pthread_mutex_unlock(&session->lock);
 	brink_socket_release(socket);
@@ -203,7 +207,8 @@ void brink__http_update_reading(struct brink__http_session *session)
 	bool rests;
 
 	if (receiving == NULL)
-		rests = session->pending >= options->max_pipelined;
+		rests = session->pending >= options->max_pipelined ||
+		        atomic_load(&session->socket->unsent) > options->window;
 	else
 		rests = receiving->streamed && brink_buffer_length(&receiving->parts) >= options->window;
 	rests = rests && !session->dead && !session->over;
@@ -227,7 +232,10 @@ static brink_http_request *to_answer(struct brink__http_session *session)
 	pthread_mutex_lock(&session->lock);
 	session->over = true;
 	request = session->receiving;
-	session->receiving = NULL;
+	if (request != NULL && request->streamed)
+		request = NULL; /* it is the program's, which hears of it by its on_body */
+	else
+		session->receiving = NULL;
 	pthread_mutex_unlock(&session->lock);
 	if (request != NULL)
 		return request; /* with the reader's reference */
@@ -249,7 +257,8 @@ void brink__http_refuse(struct brink__http_session *session, unsigned status)
 	if (request == NULL)
 		return;
 	pthread_mutex_lock(&session->lock);
-	brink__http_set_phase(session, BRINK__HTTP_BUSY);
+	if (session->receiving == NULL)
+		brink__http_set_phase(session, BRINK__HTTP_BUSY);
 	pthread_mutex_unlock(&session->lock);
 	brink__http_flush(session);
 	brink__http_request_unref(request);

@@ -8,10 +8,34 @@
 #include <errno.h>
 
 #define NEVER UINT64_MAX
+#define LOOK_AGAIN BRINK_MS(100)
 
 static uint64_t later(uint64_t from, uint64_t by)
 {
 	return by > NEVER - from ? NEVER : from + by;
+}
+
+/* Whether it is we who keep the client: we are about to read, do not want to, or have not told it yet to
+ * go on. */
+static bool is_ours(const struct brink__http_session *session)
+{
+	brink_socket *socket = session->socket;
+	const brink_http_request *receiving = session->receiving;
+
+	if (atomic_load(&socket->edges) != 0 || atomic_load(&socket->paused) != 0)
+		return true;
+	return receiving != NULL && receiving->head->expects && session->body_got == 0 &&
+	       (!receiving->asked || brink_buffer_length(&receiving->out) > 0);
+}
+
+static void set_deadline(struct brink__http_session *session, uint64_t at);
+
+/* Looks again soon; its time has not begun. */
+static void wait_on(struct brink__http_session *session, uint64_t now)
+{
+	session->body_since = now;
+	session->body_got = 0;
+	set_deadline(session, later(now, LOOK_AGAIN));
 }
 
 /* No lock is held by the caller; the deadline may have been moved meanwhile. */
@@ -20,10 +44,16 @@ static void expired(brink_socket *socket)
 	struct brink__channel *channel = brink__channel_of(socket);
 	struct brink__http_session *session = brink_container_of(channel->session, struct brink__http_session, base);
 	enum brink__http_phase phase;
+	uint64_t now;
 	bool streamed;
 
 	pthread_mutex_lock(&session->lock);
-	phase = session->deadline <= brink__timing_now(socket) ? session->phase : BRINK__HTTP_BUSY;
+	now = brink__timing_now(socket);
+	phase = session->deadline <= now ? session->phase : BRINK__HTTP_BUSY;
+	if (phase != BRINK__HTTP_BUSY && phase != BRINK__HTTP_IDLE && is_ours(session)) {
+		wait_on(session, now);
+		phase = BRINK__HTTP_BUSY;
+	}
 	streamed = session->receiving != NULL && session->receiving->streamed;
 	if (phase == BRINK__HTTP_IDLE)
 		session->over = true;
