@@ -22,7 +22,7 @@ typedef struct {
 
 /* Room for every control message that is asked for, or made, below. */
 union brink__control {
-	struct cmsghdr align;
+	size_t align; /* as that of a struct cmsghdr, which may have no end of its own */
 	char room[192];
 };
 

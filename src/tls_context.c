@@ -243,7 +243,8 @@ static int prepare(struct brink__tls_shared *shared, const struct brink_tls_opti
 	if (result == 0)
 		result = prepare_protocols(shared, options->protocols);
 	if (result == 0)
-		result = brink__tls_identities_load(&shared->identities, ssl, options->certificates, options->certificate_count);
+		result = brink__tls_identities_load(&shared->identities, ssl, options->certificates,
+		                                    options->certificate_count);
 	return result;
 }
 

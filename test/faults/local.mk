@@ -11,9 +11,9 @@ libbrink_faulty_la_SOURCES = $(core_files) \
 	backends/filters.h \
 	backends/kqueue.c \
 	%reldir%/names.h
-libbrink_faulty_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(BACKEND_CPPFLAGS) -DHAVE_BACKEND_KQUEUE=1 \
+libbrink_faulty_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(BACKEND_CPPFLAGS) $(CARES_CFLAGS) $(HTTP_CFLAGS) -DHAVE_BACKEND_KQUEUE=1 \
 	-I$(srcdir)/test/kqueue -I$(srcdir)/%reldir% -U_FORTIFY_SOURCE -include $(srcdir)/%reldir%/names.h
-libbrink_faulty_la_LIBADD = libstand-in.la $(LIBURING_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
+libbrink_faulty_la_LIBADD = libstand-in.la $(HTTP_LIBS) $(LIBURING_LIBS) $(CARES_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
 if BACKEND_EPOLL
 libbrink_faulty_la_SOURCES += backends/epoll.c
 endif
