@@ -6,6 +6,8 @@
 
 #include <errno.h>
 
+#define FEW 2048u /* bytes that are copied */
+
 /* With the lock, which is given up for the call. False: there was nothing to hand over. */
 static bool hand_part(brink_http_request *request)
 {
@@ -48,6 +50,22 @@ static void hand_over(brink_http_request *request)
 	pthread_mutex_unlock(&session->lock);
 }
 
+/* A few bytes go to those that wait already, for which there may be room: each of them has a whole block. */
+static void join(brink_buffer *parts, brink_buffer *part)
+{
+	char few[FEW];
+	size_t size = brink_buffer_length(part);
+
+	if (size <= sizeof few && brink_buffer_length(parts) > 0) {
+		brink_buffer_copy(part, 0, few, size);
+		if (brink_buffer_append(parts, few, size) == 0) {
+			brink_buffer_clear(part);
+			return;
+		}
+	}
+	brink_buffer_move(parts, part);
+}
+
 void brink__http_body_arrived(brink_http_request *request, brink_buffer *part, int state)
 {
 	struct brink__http_session *session = request->session;
@@ -55,7 +73,7 @@ void brink__http_body_arrived(brink_http_request *request, brink_buffer *part, i
 	pthread_mutex_lock(&session->lock);
 	if (request->dropped)
 		brink_buffer_clear(part);
-	brink_buffer_move(&request->parts, part);
+	join(&request->parts, part);
 	request->fresh = true;
 	if (state != 0)
 		request->body_state = state;

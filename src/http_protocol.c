@@ -152,6 +152,7 @@ static int begin_body(brink_http_request *request, brink_buffer *in)
 	if (request->head->expects && !request->streamed && !request->asked &&
 	    brink__http_put(&request->out, BRINK__HTTP_CONTINUE) < 0)
 		return -ENOMEM;
+	request->asked = request->asked || !request->streamed;
 	stand_in_line(request, true);
 	if (brink_buffer_length(&request->out) > 0)
 		brink__http_flush(session);
@@ -165,7 +166,7 @@ static int wait_for_head(struct brink__http_session *session, const brink_buffer
 	if (brink_buffer_length(in) > 0)
 		brink__http_set_phase(session, BRINK__HTTP_HEAD);
 	else
-		brink__http_set_phase(session, session->pending > 0 ? BRINK__HTTP_BUSY : BRINK__HTTP_IDLE);
+		brink__http_set_phase(session, brink__http_is_idle(session) ? BRINK__HTTP_IDLE : BRINK__HTTP_BUSY);
 	pthread_mutex_unlock(&session->lock);
 	return BRINK_PARSE_MORE;
 }

@@ -124,10 +124,15 @@ static brink_http_request *take_wish(struct brink__http_session *session, brink_
 	return request;
 }
 
-/* With the lock: the client's turn begins when it has all that it is to get. */
+bool brink__http_is_idle(const struct brink__http_session *session)
+{
+	return session->pending == 0 && atomic_load(&session->socket->unsent) == 0;
+}
+
+/* With the lock. */
 static void look_whether_idle(struct brink__http_session *session)
 {
-	if (session->pending == 0 && session->phase == BRINK__HTTP_BUSY && atomic_load(&session->socket->unsent) == 0)
+	if (session->phase == BRINK__HTTP_BUSY && brink__http_is_idle(session))
 		brink__http_set_phase(session, BRINK__HTTP_IDLE);
 }
 

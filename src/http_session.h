@@ -66,6 +66,7 @@ struct brink__http_session {
 	bool over;    /* nothing more is read */
 	bool dead;    /* the connection is gone */
 	bool stalled; /* reading rests */
+	bool kept;    /* when its time was over it was we who kept the client */
 	enum brink__http_phase phase;
 	uint64_t deadline;
 	uint64_t body_since, body_got, stalled_at;
@@ -81,6 +82,8 @@ void brink__http_request_unref(brink_http_request *request); /* not under the lo
 void brink__http_enqueue(brink_http_request *request);
 /* Writes what is answered. Without the lock, by who has a reference to the socket. */
 void brink__http_flush(struct brink__http_session *session);
+/* The client's turn begins when it has all that it is to get. With the lock. */
+bool brink__http_is_idle(const struct brink__http_session *session);
 /* Lets reading rest, or go on, as there is room. With the lock. */
 void brink__http_update_reading(struct brink__http_session *session);
 /* Whether more waits to be sent than the window; then on_ready is called later. With the lock. */

@@ -15,27 +15,38 @@ static uint64_t later(uint64_t from, uint64_t by)
 	return by > NEVER - from ? NEVER : from + by;
 }
 
-/* Whether it is we who keep the client: we are about to read, do not want to, or have not told it yet to
- * go on. */
-static bool is_ours(const struct brink__http_session *session)
+/* Whether it is we who keep the client: we do not want to read, or have not told it yet to go on. */
+static bool is_kept(const struct brink__http_session *session)
 {
-	brink_socket *socket = session->socket;
 	const brink_http_request *receiving = session->receiving;
 
-	if (atomic_load(&socket->edges) != 0 || atomic_load(&socket->paused) != 0)
+	if (atomic_load(&session->socket->paused) != 0)
 		return true;
 	return receiving != NULL && receiving->head->expects && session->body_got == 0 &&
 	       (!receiving->asked || brink_buffer_length(&receiving->out) > 0);
 }
 
 static void set_deadline(struct brink__http_session *session, uint64_t at);
+static uint64_t body_deadline(const struct brink__http_session *session, uint64_t now);
 
-/* Looks again soon; its time has not begun. */
-static void wait_on(struct brink__http_session *session, uint64_t now)
+/* With the lock: whether the time that is over was ours. While we keep the client, or are about to read, we
+ * look again soon; a client that was kept and is not any more has all of its time before it. */
+static bool is_excused(struct brink__http_session *session, uint64_t now)
 {
+	bool was_kept = session->kept;
+
+	session->kept = is_kept(session);
+	if (!session->kept && !was_kept && atomic_load(&session->socket->edges) == 0)
+		return false;
 	session->body_since = now;
 	session->body_got = 0;
-	set_deadline(session, later(now, LOOK_AGAIN));
+	if (session->kept || !was_kept)
+		set_deadline(session, later(now, LOOK_AGAIN));
+	else if (session->phase == BRINK__HTTP_HEAD)
+		set_deadline(session, later(now, session->http->options.head_timeout));
+	else
+		set_deadline(session, body_deadline(session, now));
+	return true;
 }
 
 /* No lock is held by the caller; the deadline may have been moved meanwhile. */
@@ -50,10 +61,8 @@ static void expired(brink_socket *socket)
 	pthread_mutex_lock(&session->lock);
 	now = brink__timing_now(socket);
 	phase = session->deadline <= now ? session->phase : BRINK__HTTP_BUSY;
-	if (phase != BRINK__HTTP_BUSY && phase != BRINK__HTTP_IDLE && is_ours(session)) {
-		wait_on(session, now);
+	if ((phase == BRINK__HTTP_HEAD || phase == BRINK__HTTP_BODY) && is_excused(session, now))
 		phase = BRINK__HTTP_BUSY;
-	}
 	streamed = session->receiving != NULL && session->receiving->streamed;
 	if (phase == BRINK__HTTP_IDLE)
 		session->over = true;
@@ -92,6 +101,7 @@ void brink__http_set_phase(struct brink__http_session *session, enum brink__http
 	if (phase == BRINK__HTTP_HEAD && session->phase == phase)
 		return; /* its time runs */
 	session->phase = phase;
+	session->kept = false;
 	if (phase == BRINK__HTTP_BUSY) {
 		set_deadline(session, NEVER);
 		return;
@@ -111,6 +121,8 @@ void brink__http_set_phase(struct brink__http_session *session, enum brink__http
 void brink__http_body_came(struct brink__http_session *session, size_t size)
 {
 	session->body_got += size;
+	/* Who has begun with the body does not wait to be told. */
+	session->receiving->asked = session->receiving->asked || size > 0;
 	if (!session->stalled)
 		set_deadline(session, body_deadline(session, brink__timing_now(session->socket)));
 }

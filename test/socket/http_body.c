@@ -422,6 +422,41 @@ static void broken_reply(enum kind kind)
 	close_web(&web);
 }
 
+static void begin_without_length(brink_http_request *request, void *arg)
+{
+	brink_buffer part = {0};
+
+	(void)arg;
+	CHECK_OK(brink_http_reply_begin(request, 200, NULL, 0, -1, NULL, NULL));
+	CHECK_OK(brink_buffer_append(&part, "part", 4));
+	CHECK_OK(brink_http_reply_write(request, &part));
+	brink_http_request_free(request);
+}
+
+/* To HTTP/1.0 the end of the connection is that of the reply: it must not look like it. */
+static void broken_reply_to_the_end(enum kind kind)
+{
+	uint64_t end = hang_deadline();
+	struct web web;
+	char bytes[1024];
+	ssize_t n;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.options.on_request = begin_without_length;
+	start_web(&web);
+	fd = visit(&web);
+	ask(&web, fd, "GET / HTTP/1.0\r\n\r\n");
+	while ((n = read(fd, bytes, sizeof bytes)) > 0 || (n < 0 && errno == EAGAIN)) {
+		turn_briefly(web.service.loop);
+		CHECK(monotonic_now() < end);
+	}
+	CHECK_EQ(n, -1);
+	CHECK_EQ(errno, ECONNRESET);
+	close_fd(&fd);
+	close_web(&web);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("http-body/chunked", chunked, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-body/streamed-back", streamed_back, KIND_TCP | KIND_UNIX),
@@ -433,6 +468,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-body/broken-body", broken_body, KIND_TCP),
 	SCENARIO("http-body/dropped-body", dropped_body, KIND_TCP),
 	SCENARIO("http-body/broken-reply", broken_reply, KIND_TCP),
+	SCENARIO("http-body/broken-reply-to-the-end", broken_reply_to_the_end, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };
 const struct group http_body_group = {"http-body", scenarios};

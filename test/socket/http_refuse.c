@@ -29,6 +29,7 @@ static const struct row {
 	{"GET relative HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"GET * HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"GET ftp://h/ HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"GET http://h?query HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"GET http:///p HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"GET http://u@h/ HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n", 400},

@@ -102,6 +102,47 @@ static void connection_ends(enum kind kind)
 	close_web(&web);
 }
 
+static void wish_to_keep(brink_http_request *request, void *arg)
+{
+	static const struct brink_http_header wish = {"Connection", "keep-alive"};
+
+	(void)arg;
+	CHECK_OK(brink_http_reply_begin(request, 200, &wish, 1, -1, NULL, NULL));
+	CHECK_OK(brink_http_reply_end(request));
+	brink_http_request_free(request);
+}
+
+/* Whatever the program says of it: who is told nothing waits for the next reply. */
+static void ends_in_spite(enum kind kind)
+{
+	static const struct {
+		const char *request;
+		bool over;
+	} rows[] = {
+		{"GET /e HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n", true},
+		{"GET /e HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", true},
+		{GET("/e"), false},
+	};
+	struct answer answer;
+	struct web web;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.options.on_request = wish_to_keep;
+	start_web(&web);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int fd = visit(&web);
+
+		ask(&web, fd, rows[i].request);
+		read_answer(&web, fd, &answer, false);
+		CHECK_EQ(answer.status, 200);
+		CHECK_EQ(has_line(&answer, "\r\nConnection: close\r\n"), rows[i].over);
+		if (rows[i].over)
+			expect_over(&web, fd);
+		close_fd(&fd);
+	}
+	close_web(&web);
+}
+
 static void targets(enum kind kind)
 {
 	struct web web;
@@ -279,6 +320,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-serve/plain", plain, KINDS_STREAM),
 	SCENARIO("http-serve/bodiless-replies", bodiless_replies, KIND_TCP),
 	SCENARIO("http-serve/connection-ends", connection_ends, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-serve/ends-in-spite", ends_in_spite, KIND_TCP),
 	SCENARIO("http-serve/targets", targets, KIND_TCP),
 	SCENARIO("http-serve/pipelined", pipelined, KINDS_STREAM),
 	SCENARIO("http-serve/answered-backwards", answered_backwards, KIND_TCP | KIND_UNIX),

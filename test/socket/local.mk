@@ -29,7 +29,9 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/groups.c \
 	%reldir%/groups.h \
 	%reldir%/http_body.c \
+	%reldir%/http_bound.c \
 	%reldir%/http_client.c \
+	%reldir%/http_late.c \
 	%reldir%/http_memory.c \
 	%reldir%/http_refuse.c \
 	%reldir%/http_serve.c \

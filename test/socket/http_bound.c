@@ -1,0 +1,208 @@
+/* How much a connection can make us hold: replies that nobody reads, and bodies in tiny pieces. */
+#include "groups.h"
+#include "http_stage.h"
+#include "scarce.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define HOST "Host: h\r\n"
+#define WINDOW 65536u
+
+static int hold_socket(brink_socket_id id, void *arg)
+{
+	brink_socket **socket = arg;
+
+	*socket = brink_socket_address(id);
+	CHECK(*socket != NULL);
+	return 0;
+}
+
+/* The one connection, seen from the server; it is released by the caller. */
+static brink_socket *their_socket(struct web *web)
+{
+	brink_socket *socket = NULL;
+
+	CHECK_EQ(brink_server_each(web->service.server, hold_socket, &socket), 1);
+	return socket;
+}
+
+/* ---- replies that nobody reads ---- */
+
+#define REPLY 20000u
+#define REQUEST 4096u
+
+static void reply_at_length(brink_http_request *request, void *arg)
+{
+	struct web *web = arg;
+	brink_buffer body = {0};
+	void *room = brink_buffer_reserve(&body, REPLY, NULL);
+
+	CHECK(room != NULL);
+	memset(room, 'r', REPLY);
+	brink_buffer_commit(&body, REPLY);
+	atomic_fetch_add(&web->asked, 1);
+	CHECK_OK(brink_http_reply(request, 200, NULL, 0, &body));
+	brink_http_request_free(request);
+}
+
+static void make_request(char text[REQUEST + 1])
+{
+	int size = snprintf(text, REQUEST, "GET / HTTP/1.1\r\n" HOST "X: ");
+
+	memset(text + size, 'x', REQUEST - (size_t)size);
+	memcpy(text + REQUEST - 4, "\r\n\r\n", 5);
+}
+
+static void expect_little_unsent(brink_socket *socket)
+{
+	struct brink_socket_info info;
+
+	brink_socket_get_info(socket, &info);
+	CHECK(info.unsent <= WINDOW + REPLY + 1000);
+}
+
+/* Asks again and again, until no more is taken: how many bytes that were. */
+static size_t ask_in_vain(struct web *web, int fd, const char *request, brink_socket *socket)
+{
+	size_t written = 0;
+	unsigned vain = 0;
+
+	while (vain < 30) {
+		ssize_t n = write(fd, request + written % REQUEST, REQUEST - written % REQUEST);
+
+		written += n > 0 ? (size_t)n : 0;
+		vain = n > 0 ? 0 : vain + 1;
+		if (n <= 0)
+			turn_briefly(web->service.loop);
+		expect_little_unsent(socket);
+		CHECK(written < (256u << 20));
+	}
+	return written;
+}
+
+/* `size` bytes come, of which the socket never holds many; the rest of the last request is sent. */
+static void read_on(struct web *web, int fd, size_t size, brink_socket *socket, const char *rest)
+{
+	uint64_t end = hang_deadline();
+	static char bytes[1u << 20];
+
+	while (size > 0) {
+		ssize_t n = read(fd, bytes, sizeof bytes < size ? sizeof bytes : size);
+
+		CHECK(n > 0 || (n < 0 && errno == EAGAIN));
+		end = n > 0 ? hang_deadline() : end;
+		CHECK(monotonic_now() < end);
+		size -= n > 0 ? (size_t)n : 0;
+		n = *rest != '\0' ? write(fd, rest, strlen(rest)) : 0;
+		rest += n > 0 ? n : 0;
+		turn_briefly(web->service.loop);
+		expect_little_unsent(socket);
+	}
+}
+
+static void replies_unread(enum kind kind)
+{
+	char request[REQUEST + 1];
+	struct brink_socket_info info;
+	struct answer answer;
+	brink_socket *socket;
+	struct web web;
+	size_t written, requests;
+	int fd;
+
+	make_request(request);
+	open_web(&web, kind, ONE_LOOP);
+	web.options.on_request = reply_at_length;
+	web.options.window = WINDOW;
+	start_web(&web);
+	fd = visit(&web);
+	socket = their_socket(&web);
+	/* All replies are as long as the first. */
+	ask(&web, fd, request);
+	read_answer(&web, fd, &answer, true);
+	read_on(&web, fd, REPLY, socket, "");
+	written = ask_in_vain(&web, fd, request, socket);
+	brink_socket_get_info(socket, &info);
+	CHECK(info.unsent > WINDOW);
+	CHECK((size_t)(atomic_load(&web.asked) - 1) * REQUEST < written);
+	requests = (written + REQUEST - 1) / REQUEST;
+	read_on(&web, fd, requests * (REPLY + strlen(answer.head)), socket,
+	        written % REQUEST == 0 ? "" : request + written % REQUEST);
+	CHECK_EQ(atomic_load(&web.asked), requests + 1);
+	CHECK(!ready_now(fd, BRINK_READ));
+	brink_socket_release(socket);
+	close_fd(&fd);
+	close_web(&web);
+}
+
+/* ---- bodies in tiny pieces ---- */
+
+#define TINY 1500u
+
+static void keep_only(brink_http_request *request, void *arg)
+{
+	struct web *web = arg;
+
+	web->kept[0] = request;
+	atomic_store(&web->kept_count, 1);
+}
+
+/* Each byte is a read of its own. */
+static void send_tiny(struct web *web, int fd, brink_socket *socket, const char *piece)
+{
+	struct brink_socket_info info;
+	uint64_t before;
+
+	brink_socket_get_info(socket, &info);
+	before = info.bytes_read;
+	for (unsigned i = 1; i <= TINY; i++) {
+		ask(web, fd, piece);
+		do {
+			turn_briefly(web->service.loop);
+			brink_socket_get_info(socket, &info);
+		} while (info.bytes_read < before + i * strlen(piece));
+	}
+}
+
+static void hold_little(enum kind kind, const char *head, const char *piece, const char *rest)
+{
+	brink_socket *socket;
+	struct web web;
+	long before;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.options.on_request = keep_only;
+	start_web(&web);
+	fd = visit(&web);
+	socket = their_socket(&web);
+	ask(&web, fd, head);
+	send_tiny(&web, fd, socket, piece);
+	before = blocks_live();
+	send_tiny(&web, fd, socket, piece);
+	if (blocks_live() - before > (long)TINY / 10)
+		FAIL("%ld blocks for %u bytes", blocks_live() - before, TINY);
+	ask(&web, fd, rest);
+	RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 1);
+	brink_http_request_free(web.kept[0]);
+	brink_socket_release(socket);
+	close_fd(&fd);
+	close_web(&web);
+}
+
+static void tiny_pieces(enum kind kind)
+{
+	scarce_memory();
+	hold_little(kind, "POST /e HTTP/1.1\r\n" HOST "Content-Length: 3001\r\n\r\n", "b", "b");
+	hold_little(kind, "POST /stream HTTP/1.1\r\n" HOST "Content-Length: 3001\r\n\r\n", "b", "b");
+	hold_little(kind, "POST /e HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", "1\r\nb\r\n", "0\r\n\r\n");
+}
+
+static const struct scenario scenarios[] = {
+	SCENARIO("http-bound/replies-unread", replies_unread, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-bound/tiny-pieces", tiny_pieces, KIND_TCP),
+	NO_MORE_SCENARIOS,
+};
+const struct group http_bound_group = {"http-bound", scenarios};
