@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -33,12 +34,34 @@ static int is_passed_on(const struct brink_http_header *header)
 	return 1;
 }
 
+static int is_in_list(const char *list, const char *name)
+{
+	static const char between[] = ", \t";
+	size_t size;
+
+	for (list += strspn(list, between); *list != '\0'; list += size, list += strspn(list, between)) {
+		size = strcspn(list, between);
+		if (size == strlen(name) && strncasecmp(list, name, size) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+/* By a Connection header, which says what else is about this connection. */
+static int is_named(const struct brink_http_header *headers, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcasecmp(headers[i].name, "Connection") == 0 && is_in_list(headers[i].value, name))
+			return 1;
+	return 0;
+}
+
 static size_t pass_on(struct brink_http_header *to, const struct brink_http_header *from, size_t count)
 {
 	size_t passed = 0;
 
 	for (size_t i = 0; i < count && passed < HEADERS; i++)
-		if (is_passed_on(&from[i]))
+		if (is_passed_on(&from[i]) && !is_named(from, count, from[i].name))
 			to[passed++] = from[i];
 	return passed;
 }
@@ -53,18 +76,39 @@ static void fail(brink_http_request *request, unsigned status, const char *why)
 	brink_http_request_free(request);
 }
 
-static void on_response(const struct brink_http_response *response, int error, void *arg)
+/* To HEAD: without the body, but with its length, if that was said. */
+static int reply_to_head(brink_http_request *request, const struct brink_http_response *response,
+                         const struct brink_http_header *headers, size_t count)
+{
+	const char *length = brink_http_find(response->headers, response->header_count, "Content-Length");
+	int rc;
+
+	if (response->status == 204 || response->status == 304)
+		return brink_http_reply(request, response->status, headers, count, NULL);
+	rc = brink_http_reply_begin(request, response->status, headers, count,
+	                            length != NULL ? strtoll(length, NULL, 10) : -1, NULL, NULL);
+	return rc < 0 ? rc : brink_http_reply_end(request);
+}
+
+static int reply_as(brink_http_request *request, const struct brink_http_response *response)
 {
 	struct brink_http_header headers[HEADERS];
+	size_t count = pass_on(headers, response->headers, response->header_count);
+
+	if (strcmp(brink_http_request_method(request), "HEAD") == 0)
+		return reply_to_head(request, response, headers, count);
+	return brink_http_reply(request, response->status, headers, count, response->body);
+}
+
+static void on_response(const struct brink_http_response *response, int error, void *arg)
+{
 	brink_http_request *request = arg;
-	size_t count;
 
 	if (error < 0) {
 		fail(request, error == -ETIMEDOUT ? 504 : 502, "the server behind does not answer\n");
 		return;
 	}
-	count = pass_on(headers, response->headers, response->header_count);
-	if (brink_http_reply(request, response->status, headers, count, response->body) < 0)
+	if (reply_as(request, response) < 0)
 		fail(request, 502, "the server behind answers with what cannot be passed on\n");
 	else
 		brink_http_request_free(request);

@@ -209,6 +209,48 @@ END_OF_PYTHON
 	return $verdict
 }
 
+# What comes to a server behind the proxy, of a request that names a header of its connection; and what comes
+# of its answer, which does so, too.
+headers_of_the_connection_end()
+{
+	: >"$scratch/python"
+	python3 -u - 2>/dev/null >"$scratch/python" <<'END_OF_PYTHON' &
+import http.server
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = str(self.headers).encode()
+        self.send_response(200)
+        self.send_header('Connection', 'X-Hop')
+        self.send_header('X-Hop', 'there')
+        self.send_header('X-End', 'here')
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+END_OF_PYTHON
+	other=$!
+	tries=0
+	until [ -s "$scratch/python" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] && kill -0 "$other" 2>/dev/null || return 1
+		sleep 0.1
+	done
+	verdict=1
+	if start examples/http-proxy 127.0.0.1:0 "127.0.0.1:$(cat "$scratch/python")"; then
+		get --include -H 'Connection: close, x-one ,X-Two' -H 'X-One: secret' -H 'X-Two: secret' \
+			-H 'X-Three: passed' "$url/" >"$scratch/out" && cat "$scratch/out" &&
+			grep 'X-Three: passed' "$scratch/out" && ! grep secret "$scratch/out" &&
+			grep 'X-End: here' "$scratch/out" && ! grep 'X-Hop' "$scratch/out" && verdict=0
+		stopped_well || verdict=1
+	fi
+	kill "$other"
+	wait "$other" 2>/dev/null
+	other=
+	return $verdict
+}
+
 # ---- a proxy before the server, which goes away and comes back ----
 
 status_through_proxy()
@@ -228,7 +270,9 @@ behind_a_proxy()
 	wanted=200
 	status_through_proxy && grep 'hello from the page' "$scratch/out" || verdict=1
 	get $trusted --data-binary "@$scratch/small" "$front/echo" | cmp - "$scratch/small" || verdict=1
-	get $trusted --head "$front/" | grep 'HTTP/1.1 200' || verdict=1
+	get $trusted "$front/" | wc -c | tr -d ' ' >"$scratch/length"
+	get $trusted --head "$front/" >"$scratch/head" && grep 'HTTP/1.1 200' "$scratch/head" &&
+		grep -i "^content-length: $(cat "$scratch/length").\$" "$scratch/head" || verdict=1
 	stopped_well || verdict=1
 	wanted=502
 	status_through_proxy || verdict=1
@@ -317,6 +361,9 @@ for backend in $(examples/echo-server --list 2>/dev/null); do
 	attempt "$backend: our client fails well" fetch_fails_well
 	attempt "$backend: the server stops" stopped_well
 	if has curl; then attempt "$backend: a proxy survives the server behind it" behind_a_proxy http; fi
+	if has curl && has python3; then
+		attempt "$backend: a proxy does not pass on what is about a connection" headers_of_the_connection_end
+	fi
 	if [ "$tls" = yes ]; then
 		trusted="--cacert $scratch/certificate.pem"
 		over_tls

@@ -37,6 +37,10 @@ static void chunked(enum kind kind)
 	CHECK(answer.chunked && !has_line(&answer, "Content-Length"));
 	CHECK_EQ(answer.length, 80);
 	CHECK(memcmp(answer.body, "chunk 0\nchunk 1\n", 16) == 0 && strcmp(answer.body + 72, "chunk 9\n") == 0);
+	/* Who asks for another protocol, which we do not speak, has a body all the same. */
+	ask(&web, fd, "POST /e HTTP/1.1\r\n" HOST "Connection: Upgrade\r\nUpgrade: x\r\n"
+	    "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n");
+	expect_body(&web, fd, 200, "POST /e h\nabc");
 	/* HTTP/1.0 knows no chunks: up to the end. */
 	ask(&web, fd, "GET /chunks HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
 	read_answer(&web, fd, &answer, false);
