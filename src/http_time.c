@@ -15,12 +15,13 @@ static uint64_t later(uint64_t from, uint64_t by)
 	return by > NEVER - from ? NEVER : from + by;
 }
 
-/* Whether it is we who keep the client: we do not want to read, or have not told it yet to go on. */
+/* Whether it is we who keep the client: we do not want to read, or have not told it yet to go on. Where
+ * nothing is to be read any more, as the connection is about to end, that time has to come to an end, too. */
 static bool is_kept(const struct brink__http_session *session)
 {
 	const brink_http_request *receiving = session->receiving;
 
-	if (atomic_load(&session->socket->paused) != 0)
+	if (atomic_load(&session->socket->paused) != 0 && !brink__channel_of(session->socket)->close)
 		return true;
 	return receiving != NULL && receiving->head->expects && session->body_got == 0 &&
 	       (!receiving->asked || brink_buffer_length(&receiving->out) > 0);
