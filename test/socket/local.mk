@@ -100,6 +100,7 @@ socket_conformance_files += \
 	%reldir%/tls_group.c \
 	%reldir%/tls_memory.c \
 	%reldir%/tls_peer.c \
+	%reldir%/tls_refused.c \
 	%reldir%/tls_session.c \
 	%reldir%/tls_stage.c \
 	%reldir%/tls_stage.h \

@@ -3,39 +3,77 @@
 #include "tls_stage.h"
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 struct peer {
 	SSL_CTX *context;
 	SSL *ssl;
+	bool serves;            /* we are the client */
+	uint64_t write_timeout; /* ours */
 };
+
+static SSL_CTX *context_of(const struct peer *peer, const struct identity *identity)
+{
+	SSL_CTX *context = SSL_CTX_new(peer->serves ? TLS_server_method() : TLS_client_method());
+	X509 *certificate;
+	EVP_PKEY *key;
+	BIO *bio;
+
+	CHECK(context != NULL);
+	if (!peer->serves)
+		return context;
+	bio = BIO_new_mem_buf(identity->certificate, -1);
+	certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	bio = BIO_new_mem_buf(identity->key, -1);
+	key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
+	BIO_free(bio);
+	CHECK_EQ(SSL_CTX_use_cert_and_key(context, certificate, key, NULL, 1), 1);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+	return context;
+}
+
+/* Which of the duo's sides is ours. */
+static struct tls_side *our_side(const struct peer *peer, struct tls_duo *duo)
+{
+	return &duo->sides[peer->serves ? CLIENT : SERVER];
+}
 
 /* Its side of the handshake is done then. */
 static void start_peer(struct peer *peer, struct tls_duo *duo, enum kind kind, int version)
 {
+	struct tls_side *side = our_side(peer, duo);
 	int result;
 
 	open_tls(duo, kind);
-	create_tls_context(duo, SERVER);
-	duo->sides[SERVER].options.fd = duo->pair.ours;
-	duo->sides[SERVER].options.transport_arg = duo->sides[SERVER].tls;
-	CHECK_OK(brink_socket_create(&duo->sides[SERVER].id, duo->loop, &duo->sides[SERVER].options));
+	create_tls_context(duo, peer->serves ? CLIENT : SERVER);
+	side->options.fd = duo->pair.ours;
+	side->options.write_timeout = peer->write_timeout;
+	side->options.transport_arg = side->tls;
+	CHECK_OK(brink_socket_create(&side->id, duo->loop, &side->options));
 	duo->pair.ours = -1;
-	peer->context = SSL_CTX_new(TLS_client_method());
-	CHECK(peer->context != NULL);
+	peer->context = context_of(peer, &duo->good);
 	SSL_CTX_set_max_proto_version(peer->context, version);
 	SSL_CTX_set_mode(peer->context, SSL_MODE_ENABLE_PARTIAL_WRITE);
 	peer->ssl = SSL_new(peer->context);
 	CHECK(peer->ssl != NULL && SSL_set_fd(peer->ssl, duo->pair.theirs) == 1);
-	RUN_UNTIL(duo->loop, (result = SSL_connect(peer->ssl)) == 1 || SSL_get_error(peer->ssl, result) == SSL_ERROR_SSL);
+	if (peer->serves)
+		SSL_set_accept_state(peer->ssl);
+	else
+		SSL_set_connect_state(peer->ssl);
+	RUN_UNTIL(duo->loop, (result = SSL_do_handshake(peer->ssl)) == 1 || SSL_get_error(peer->ssl, result) == SSL_ERROR_SSL);
 	CHECK_EQ(result, 1);
 }
 
 static void open_peer(struct peer *peer, struct tls_duo *duo, enum kind kind, int version)
 {
 	start_peer(peer, duo, kind, version);
-	RUN_UNTIL(duo->loop, duo->sides[SERVER].seen.opens == 1);
+	RUN_UNTIL(duo->loop, our_side(peer, duo)->seen.opens == 1);
 }
 
 static void close_peer(struct peer *peer, struct tls_duo *duo)
@@ -49,7 +87,7 @@ static void close_peer(struct peer *peer, struct tls_duo *duo)
 void tls_said_and_gone(enum kind kind)
 {
 	struct tls_duo duo;
-	struct peer peer;
+	struct peer peer = {.serves = false};
 
 	start_peer(&peer, &duo, kind, 0);
 	CHECK_EQ(SSL_write(peer.ssl, "last words", 10), 10);
@@ -64,7 +102,7 @@ void tls_said_and_gone(enum kind kind)
 void tls_renegotiation(enum kind kind)
 {
 	struct tls_duo duo;
-	struct peer peer;
+	struct peer peer = {.serves = false};
 	int result;
 
 	open_peer(&peer, &duo, kind, TLS1_2_VERSION);
@@ -99,7 +137,7 @@ void tls_key_updates(enum kind kind)
 	size_t all = 0, got = 0, said = 0;
 	brink_socket *socket;
 	struct tls_duo duo;
-	struct peer peer;
+	struct peer peer = {.serves = false};
 
 	open_peer(&peer, &duo, kind, 0);
 	socket = brink_socket_address(duo.sides[SERVER].id);
@@ -121,5 +159,172 @@ void tls_key_updates(enum kind kind)
 	RUN_UNTIL(duo.loop, (got += read_some(&peer)) == all);
 	RUN_UNTIL(duo.loop, duo.sides[SERVER].seen.writes == 60);
 	CHECK_EQ(duo.sides[SERVER].seen.write_error, 0);
+	close_peer(&peer, &duo);
+}
+
+/* ---- messages that are for TLS alone ---- */
+
+#define FLOOD 320000
+#define PORTION 65536 /* of it, on average, more is not taken in a turn */
+
+/* A server that asks for another handshake of TLS 1.2 says that and nothing more. */
+static void ask_for(struct peer *peer, int version)
+{
+	if (version == TLS1_2_VERSION)
+		CHECK_EQ(SSL_renegotiate(peer->ssl), 1);
+	else
+		CHECK_EQ(SSL_key_update(peer->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+	CHECK_EQ(SSL_do_handshake(peer->ssl), 1);
+}
+
+static BIO *make_flood(struct peer *peer, int version)
+{
+	BIO *flood = BIO_new(BIO_s_mem());
+
+	CHECK(flood != NULL && BIO_up_ref(flood));
+	SSL_set0_wbio(peer->ssl, flood);
+	while (BIO_pending(flood) < FLOOD)
+		ask_for(peer, version);
+	return flood;
+}
+
+static unsigned others;
+
+static void another(brink_timer *timer)
+{
+	(void)timer;
+	others++;
+}
+
+/* In which turns it is read; the answers are read by nobody who would stop it. */
+static unsigned send_flood(struct tls_duo *duo, int fd, BIO *flood)
+{
+	unsigned turns = 0;
+	char *bytes;
+	long size = BIO_get_mem_data(flood, &bytes);
+	ssize_t sent;
+
+	for (; size > 0 || unread(fd) > 0; turns++) {
+		while (size > 0 && (sent = write(duo->pair.theirs, bytes, (size_t)size)) > 0) {
+			bytes += sent;
+			size -= sent;
+		}
+		CHECK_OK(brink_loop_run_once(duo->loop, 0));
+		drain(duo->pair.theirs);
+	}
+	return turns;
+}
+
+static void flood(enum kind kind, int version, bool serves)
+{
+	struct peer peer = {.serves = serves};
+	int room = 212992, fd;
+	brink_socket *socket;
+	struct tls_duo duo;
+	brink_timer timer;
+	unsigned turns;
+	BIO *bytes;
+
+	open_peer(&peer, &duo, kind, version);
+	SYSCALL(setsockopt(duo.pair.theirs, SOL_SOCKET, SO_SNDBUF, &room, sizeof room));
+	bytes = make_flood(&peer, version);
+	socket = brink_socket_address(our_side(&peer, &duo)->id);
+	CHECK(socket != NULL);
+	fd = brink_socket_fd(socket);
+	brink_timer_init(&timer, another);
+	CHECK_OK(brink_timer_start(duo.loop, &timer, 0, 1)); /* is over in each turn */
+	turns = send_flood(&duo, fd, bytes);
+	CHECK_EQ(our_side(&peer, &duo)->seen.closes, 0);
+	CHECK(turns >= FLOOD / PORTION);
+	CHECK(others >= FLOOD / PORTION);
+	brink_timer_stop(&timer);
+	brink_socket_release(socket);
+	BIO_free(bytes);
+	close_peer(&peer, &duo);
+}
+
+void tls_flood(enum kind kind)
+{
+	flood(kind, 0, false);
+	flood(kind, 0, true);
+}
+
+void tls_flood_12(enum kind kind)
+{
+	flood(kind, TLS1_2_VERSION, true);
+}
+
+/* ---- a peer that is slow ---- */
+
+#define WRITE_TIMEOUT BRINK_MS(800)
+#define TAKEN 45000 /* fewer than a write encrypts at once, of which it tells afterwards */
+#define SIP 100
+
+/* How long a pause the peer has made at the most, while it took so many bytes. */
+static uint64_t sip(struct tls_duo *duo, const struct seen *seen)
+{
+	uint64_t last = monotonic_now(), longest = 0, now;
+	char bytes[SIP];
+	ssize_t got;
+
+	for (size_t taken = 0; taken < TAKEN && seen->closes == 0;) {
+		CHECK_OK(brink_loop_run_once(duo->loop, 0));
+		sleep_ms(4);
+		if ((got = read(duo->pair.theirs, bytes, sizeof bytes)) > 0)
+			taken += (size_t)got;
+		now = monotonic_now();
+		longest = now - last > longest ? now - last : longest;
+		last = now;
+	}
+	return longest;
+}
+
+/* It takes bytes all the time, but longer than the timeout for each portion that is told. */
+void tls_steady(enum kind kind)
+{
+	struct peer peer = {.write_timeout = WRITE_TIMEOUT};
+	static char bytes[400000];
+	int room = 4608; /* so that the kernel has room again soon */
+	brink_socket *socket;
+	struct tls_duo duo;
+	uint64_t longest;
+
+	open_peer(&peer, &duo, kind, 0);
+	read_some(&peer);
+	socket = brink_socket_address(duo.sides[SERVER].id);
+	CHECK(socket != NULL);
+	SYSCALL(setsockopt(brink_socket_fd(socket), SOL_SOCKET, SO_SNDBUF, &room, sizeof room));
+	CHECK_OK(brink_socket_write_bytes(socket, bytes, sizeof bytes));
+	brink_socket_release(socket);
+	longest = sip(&duo, &duo.sides[SERVER].seen);
+	if (duo.sides[SERVER].seen.closes > 0 && longest < WRITE_TIMEOUT / 4)
+		FAIL("%s", duo.sides[SERVER].seen.text);
+	close_peer(&peer, &duo);
+}
+
+/* ---- a peer that does not say goodbye ---- */
+
+void tls_closed_and_cut(enum kind kind)
+{
+	struct peer peer = {.serves = false};
+	char bytes[16];
+	brink_socket *socket;
+	struct seen *seen;
+	struct tls_duo duo;
+	int result;
+
+	open_peer(&peer, &duo, kind, 0);
+	seen = &duo.sides[SERVER].seen;
+	write_text(duo.sides[SERVER].id, "that is all");
+	RUN_UNTIL(duo.loop, SSL_read(peer.ssl, bytes, sizeof bytes) == 11);
+	socket = brink_socket_address(duo.sides[SERVER].id);
+	CHECK(socket != NULL);
+	brink_socket_close(socket);
+	brink_socket_release(socket);
+	RUN_UNTIL(duo.loop, (result = SSL_read(peer.ssl, bytes, sizeof bytes)) <= 0 &&
+		SSL_get_error(peer.ssl, result) == SSL_ERROR_ZERO_RETURN);
+	shut_theirs(&duo.pair);
+	RUN_UNTIL(duo.loop, seen->closes == 1);
+	CHECK_EQ(seen->error, 0);
 	close_peer(&peer, &duo);
 }

@@ -68,3 +68,108 @@ void tls_peers_apart(enum kind kind)
 	CHECK_EQ(duo.sides[CLIENT].info.resumed, 1);
 	close_tls(&duo);
 }
+
+/* ---- what a session stands on ---- */
+
+/* With certificates that are over in so many seconds of the side `brief`. */
+struct brief {
+	struct tls_duo duo;
+	struct identity own, client;
+	int side;
+};
+
+static void open_brief(struct brief *brief, enum kind kind, int side, enum brink_tls_version version, int seconds)
+{
+	struct tls_side *sides = brief->duo.sides;
+
+	open_tls(&brief->duo, kind);
+	brief->side = side;
+	brief->client = make_identity("the client", "DNS:client.test", -1, 2, &brief->duo.ca);
+	brief->own = make_short_identity("brief", "DNS:server.test", seconds, &brief->duo.ca);
+	sides[CLIENT].certificate = as_certificate(&brief->client);
+	sides[side].certificate = as_certificate(&brief->own);
+	sides[SERVER].tls_options.most = version;
+	sides[SERVER].tls_options.flags = BRINK_TLS_REQUIRE;
+	sides[SERVER].tls_options.ca_pem = brief->duo.ca.certificate;
+	create_tls(&brief->duo);
+}
+
+static void close_brief(struct brief *brief)
+{
+	close_tls(&brief->duo);
+	free_identity(&brief->client);
+	free_identity(&brief->own);
+}
+
+/* Whom a session would let in is looked at once more, and refused. */
+static void refused_again(struct brief *brief, enum kind kind)
+{
+	struct tls_side *judge = &brief->duo.sides[1 - brief->side];
+
+	again_tls(&brief->duo, kind);
+	RUN_UNTIL(brief->duo.loop, judge->seen.closes == 1 || judge->seen.opens == 1);
+	CHECK_EQ(judge->seen.opens, 0);
+	CHECK(strstr(judge->seen.text, "expired") != NULL);
+}
+
+void tls_expired_since(enum kind kind)
+{
+	static const enum brink_tls_version versions[] = {BRINK_TLS_1_2, BRINK_TLS_1_3};
+	int seconds = is_slow() ? 10 : 2;
+	uint64_t end = monotonic_now() + BRINK_SECONDS((unsigned)seconds);
+	struct brief briefs[4];
+
+	for (int i = 0; i < 4; i++) {
+		struct brief *brief = &briefs[i];
+
+		open_brief(brief, kind, i / 2, versions[i % 2], seconds);
+		for (int round = 0; round < 2; round++) {
+			RUN_UNTIL(brief->duo.loop, brief->duo.sides[CLIENT].seen.opens == 1 || monotonic_now() > end);
+			if (monotonic_now() > end)
+				SKIP("this machine is too slow for certificates of %d s", seconds);
+			exchange_texts(&brief->duo, "a question", "an answer");
+			CHECK_EQ(brief->duo.sides[CLIENT].info.resumed, round);
+			if (round == 0)
+				again_tls(&brief->duo, kind);
+		}
+	}
+	while (monotonic_now() < end + BRINK_SECONDS(3) / 2)
+		sleep_ms(50);
+	for (int i = 0; i < 4; i++) {
+		refused_again(&briefs[i], kind);
+		close_brief(&briefs[i]);
+	}
+}
+
+static void others_set(enum kind kind, int side, enum brink_tls_version version)
+{
+	static const unsigned resumed[] = {0, 1, 0, 1};
+	struct brink_tls_certificate certificate;
+	struct brief brief;
+
+	open_brief(&brief, kind, side, version, 86400);
+	certificate = as_certificate(&brief.own); /* the same: it is enough that they were set */
+	for (unsigned round = 0; round < 4; round++) {
+		if (round > 0)
+			again_tls(&brief.duo, kind);
+		expect_open(&brief.duo);
+		for (int i = 0; i < 2; i++)
+			CHECK_EQ(brief.duo.sides[i].info.resumed, resumed[round]);
+		exchange_texts(&brief.duo, "a question", "an answer");
+		if (round == 1)
+			CHECK_OK(brink_tls_set_certificates(brief.duo.sides[side].tls, &certificate, 1));
+	}
+	close_brief(&brief);
+}
+
+void tls_other_certificates(enum kind kind)
+{
+	others_set(kind, CLIENT, BRINK_TLS_1_3);
+	others_set(kind, SERVER, BRINK_TLS_1_3);
+}
+
+void tls_other_certificates_12(enum kind kind)
+{
+	others_set(kind, CLIENT, BRINK_TLS_1_2);
+	others_set(kind, SERVER, BRINK_TLS_1_2);
+}

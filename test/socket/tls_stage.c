@@ -52,11 +52,11 @@ static void sign(X509 *certificate, EVP_PKEY *key, const struct identity *issuer
 	X509_free(above);
 }
 
-struct identity make_identity(const char *subject, const char *names, int from, int until,
-                              const struct identity *issuer)
+/* For a key, which it takes; times in seconds from now. */
+static struct identity certify(EVP_PKEY *key, const char *subject, const char *names, long from, long until,
+                               const struct identity *issuer)
 {
 	static long serial;
-	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *certificate = X509_new();
 	struct identity made;
 	BIO *bio;
@@ -64,8 +64,8 @@ struct identity make_identity(const char *subject, const char *names, int from, 
 	CHECK(key != NULL && certificate != NULL);
 	X509_set_version(certificate, 2);
 	ASN1_INTEGER_set(X509_get_serialNumber(certificate), ++serial);
-	X509_gmtime_adj(X509_getm_notBefore(certificate), from * 86400L);
-	X509_gmtime_adj(X509_getm_notAfter(certificate), until * 86400L);
+	X509_gmtime_adj(X509_getm_notBefore(certificate), from);
+	X509_gmtime_adj(X509_getm_notAfter(certificate), until);
 	X509_set_pubkey(certificate, key);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(certificate), "CN", MBSTRING_ASC,
 	                           (const unsigned char *)subject, -1, -1, 0);
@@ -82,6 +82,24 @@ struct identity make_identity(const char *subject, const char *names, int from, 
 	X509_free(certificate);
 	EVP_PKEY_free(key);
 	return made;
+}
+
+#define DAY 86400L
+
+struct identity make_identity(const char *subject, const char *names, int from, int until,
+                              const struct identity *issuer)
+{
+	return certify(EVP_EC_gen("P-256"), subject, names, from * DAY, until * DAY, issuer);
+}
+
+struct identity make_short_identity(const char *subject, const char *names, int seconds, const struct identity *issuer)
+{
+	return certify(EVP_EC_gen("P-256"), subject, names, -DAY, seconds, issuer);
+}
+
+struct identity make_weak_identity(const char *subject, const char *names, const struct identity *issuer)
+{
+	return certify(EVP_RSA_gen(1024), subject, names, -DAY, DAY, issuer);
 }
 
 void free_identity(struct identity *identity)

@@ -16,6 +16,10 @@ struct identity {
  * by `issuer` (NULL: by itself). */
 struct identity make_identity(const char *subject, const char *names, int from, int until,
                               const struct identity *issuer);
+/* Valid from a day ago until so many seconds from now. */
+struct identity make_short_identity(const char *subject, const char *names, int seconds, const struct identity *issuer);
+/* With a key that OpenSSL does not show. */
+struct identity make_weak_identity(const char *subject, const char *names, const struct identity *issuer);
 void free_identity(struct identity *identity);
 struct brink_tls_certificate as_certificate(const struct identity *identity);
 
@@ -59,15 +63,17 @@ void exchange_texts(struct tls_duo *duo, const char *question, const char *answe
 /* ---- the scenarios: tls_group.c has the table ---- */
 
 typedef scenario_fn tls_scenario;
-tls_scenario tls_both_ways, tls_both_ways_12, tls_half_ended, tls_half_ended_12, tls_much, tls_much_12, tls_failed,
+tls_scenario tls_both_ways, tls_both_ways_12, tls_half_ended, tls_half_ended_12, tls_much, tls_much_12, tls_both_busy, tls_failed,
 	tls_by_threads, tls_server_and_client;
 tls_scenario tls_good, tls_expired, tls_not_yet, tls_other_name, tls_self_signed, tls_other_ca, tls_unverified,
 	tls_any_name, tls_address, tls_other_address, tls_client_shown, tls_client_missing, tls_client_foreign,
 	tls_client_asked, tls_names, tls_renewed, tls_protocols, tls_no_protocol, tls_protocol_unasked, tls_versions,
 	tls_options;
 tls_scenario tls_truncated, tls_truncated_in_handshake, tls_reset, tls_stalled, tls_trickled, tls_garbage, tls_plain_peer,
-	tls_said_and_gone, tls_renegotiation, tls_key_updates;
-tls_scenario tls_resumed, tls_resumed_12, tls_peers_apart;
+	tls_said_and_gone, tls_renegotiation, tls_key_updates, tls_flood, tls_flood_12, tls_steady, tls_closed_and_cut;
+tls_scenario tls_resumed, tls_resumed_12, tls_peers_apart, tls_expired_since, tls_other_certificates,
+	tls_other_certificates_12;
+tls_scenario tls_refused;
 tls_scenario tls_scarce_memory, tls_scarce_openssl, tls_nothing_is_left;
 
 #endif

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static void speak(struct tls_duo *duo, enum kind kind, enum brink_tls_version version)
 {
@@ -297,3 +298,36 @@ void tls_server_and_client(enum kind kind)
 IN_EACH_VERSION(both_ways)
 IN_EACH_VERSION(half_ended)
 IN_EACH_VERSION(much)
+
+/* ---- both write, and neither waits for the other ---- */
+
+#define LUMP 100000u
+
+/* The records that they have encrypted, and cannot send, keep nobody from reading. */
+void tls_both_busy(enum kind kind)
+{
+	static const int rooms[] = {65536, 4608};
+	static char bytes[LUMP];
+	unsigned lumps = is_slow() ? 20 : 60;
+
+	for (unsigned round = 0; round < 2; round++) {
+		struct tls_duo duo;
+
+		open_tls(&duo, kind);
+		SYSCALL(setsockopt(duo.pair.ours, SOL_SOCKET, SO_SNDBUF, &rooms[round], sizeof rooms[0]));
+		SYSCALL(setsockopt(duo.pair.theirs, SOL_SOCKET, SO_SNDBUF, &rooms[round], sizeof rooms[0]));
+		create_tls(&duo);
+		expect_open(&duo);
+		for (int i = 0; i < 2; i++) {
+			brink_socket *socket = brink_socket_address(duo.sides[i].id);
+
+			CHECK(socket != NULL);
+			for (unsigned n = 0; n < lumps; n++)
+				CHECK_OK(brink_socket_write_bytes(socket, bytes, LUMP));
+			brink_socket_release(socket);
+		}
+		for (int i = 0; i < 2; i++)
+			RUN_UNTIL(duo.loop, duo.sides[i].seen.size == (size_t)lumps * LUMP);
+		close_tls(&duo);
+	}
+}
