@@ -1,5 +1,6 @@
 /* Transports whose call in one direction takes off the descriptor what the other direction waits
- * for: nobody is left waiting for an edge that has gone. */
+ * for: nobody is left waiting for an edge that has gone. And what they say besides: that they go on
+ * later, and that bytes have moved. */
 #include "client_stage.h"
 #include "groups.h"
 
@@ -211,10 +212,171 @@ static void read_lets_write(enum kind kind)
 	close_pair(&pair);
 }
 
+/* ---- busy with what is no byte ---- */
+
+static unsigned turns;
+
+static void count_turn(brink_hook *hook)
+{
+	(void)hook;
+	turns++;
+}
+
+struct shy {
+	unsigned left; /* how often it puts the reader off */
+	unsigned calls, turn;
+	bool twice; /* in a turn */
+};
+
+static ssize_t read_shyly(void *state, int fd, const struct iovec *parts, int count, unsigned *waits)
+{
+	struct shy *shy = state;
+
+	shy->twice |= shy->left > 0 && shy->calls > 0 && shy->turn == turns;
+	shy->turn = turns;
+	shy->calls++;
+	if (shy->left == 0)
+		return read_some(state, fd, parts, count, waits);
+	shy->left--;
+	*waits = BRINK_TRANSPORT_AGAIN;
+	return -EAGAIN;
+}
+
+static const struct brink_transport shyly = {
+	.name = "shy",
+	.open = open_hoard,
+	.readv = read_shyly,
+	.writev = write_some,
+};
+
+/* One edge: all the other calls come because it has asked for them, and each in a turn of its own. */
+static void read_goes_on_later(enum kind kind)
+{
+	struct brink_socket_options options = {.transport = &shyly};
+	struct pair pair = open_pair(kind, BRINK_READ);
+	struct shy shy = {.left = 5};
+	brink_loop *loop = new_loop();
+	brink_socket_id id;
+	brink_hook hook;
+	struct seen seen;
+
+	see(&seen, &options);
+	options.fd = pair.ours;
+	options.transport_arg = &shy;
+	turns = 0;
+	brink_hook_init(&hook, count_turn);
+	CHECK_OK(brink_hook_start(loop, &hook, BRINK_HOOK_PREPARE));
+	write_all(pair.theirs, "text", 4);
+	await(pair.ours, BRINK_READ);
+	CHECK_OK(brink_socket_create(&id, loop, &options));
+	RUN_UNTIL(loop, seen.size == 4);
+	CHECK_EQ(shy.left, 0);
+	CHECK(!shy.twice);
+	CHECK(strcmp(seen.bytes, "text") == 0);
+	CHECK_OK(brink_hook_stop(&hook));
+	brink_loop_destroy(loop);
+	pair.ours = -1;
+	close_pair(&pair);
+}
+
+/* ---- bytes that are not told ---- */
+
+#define MOVED_TIMEOUT BRINK_MS(300)
+#define DOTS 80u /* one in 10 ms */
+
+/* Dots are nothing to the program: they move the reader, and by it the writer. */
+struct dots {
+	unsigned read, written;
+};
+
+static ssize_t read_dots(void *state, int fd, const struct iovec *parts, int count, unsigned *waits)
+{
+	struct dots *dots = state;
+	unsigned before = dots->read;
+	ssize_t got;
+
+	while ((got = read_some(state, fd, parts, count, waits)) > 0)
+		dots->read += (unsigned)got;
+	if (dots->read > before)
+		*waits |= BRINK_TRANSPORT_TRY_OTHER | BRINK_TRANSPORT_MOVED;
+	return got;
+}
+
+static ssize_t write_dots(void *state, int fd, const struct iovec *parts, int count, unsigned *waits)
+{
+	struct dots *dots = state;
+
+	(void)fd;
+	(void)parts;
+	(void)count;
+	*waits = BRINK_READ;
+	if (dots->read > dots->written)
+		*waits |= BRINK_TRANSPORT_MOVED;
+	dots->written = dots->read;
+	return -EAGAIN;
+}
+
+static const struct brink_transport dotted = {
+	.name = "dotted",
+	.flags = BRINK_TRANSPORT_SINGLE_THREADED,
+	.open = open_hoard,
+	.readv = read_dots,
+	.writev = write_dots,
+};
+
+static void keep_alive(brink_loop *loop, const struct pair *pair, const struct seen *seen, const struct dots *dots)
+{
+	uint64_t last = monotonic_now(), longest = 0;
+
+	for (unsigned i = 1; i <= DOTS; i++) {
+		uint64_t now;
+
+		sleep_ms(10);
+		write_all(pair->theirs, ".", 1);
+		RUN_UNTIL(loop, dots->written == i || seen->closes > 0);
+		now = monotonic_now();
+		longest = now - last > longest ? now - last : longest;
+		last = now;
+		/* Where the machine stalls for so long, it may be over. */
+		if (seen->closes > 0 && longest < MOVED_TIMEOUT / 4)
+			FAIL("%s", seen->text);
+		if (seen->closes > 0)
+			return;
+	}
+}
+
+static void moved_restarts(enum kind kind)
+{
+	struct brink_socket_options options = {.transport = &dotted, .read_timeout = MOVED_TIMEOUT,
+		.write_timeout = MOVED_TIMEOUT, .idle_timeout = MOVED_TIMEOUT};
+	struct pair pair = open_pair(kind, BRINK_READ);
+	struct dots dots = {.read = 0};
+	brink_loop *loop = new_loop();
+	brink_socket_id id;
+	struct seen seen;
+
+	see(&seen, &options);
+	options.fd = pair.ours;
+	options.transport_arg = &dots;
+	CHECK_OK(brink_socket_create(&id, loop, &options));
+	RUN_UNTIL(loop, seen.opens == 1);
+	write_text(id, "never sent");
+	keep_alive(loop, &pair, &seen, &dots);
+	/* And without them it ends. */
+	RUN_UNTIL(loop, seen.closes == 1);
+	CHECK_ERROR(seen.error, -ETIMEDOUT);
+	CHECK_EQ(seen.size, 0);
+	brink_loop_destroy(loop);
+	pair.ours = -1;
+	close_pair(&pair);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("transport-cross/write-reads-in-passing", write_reads_in_passing, KINDS_STREAM),
 	SCENARIO("transport-cross/shutdown-reads-in-passing", shutdown_reads_in_passing, KINDS_STREAM),
 	SCENARIO("transport-cross/read-lets-write", read_lets_write, KINDS_STREAM),
+	SCENARIO("transport-cross/read-goes-on-later", read_goes_on_later, KINDS_STREAM),
+	SCENARIO("transport-cross/moved-restarts-timeouts", moved_restarts, KIND_TCP | KIND_UNIX),
 	NO_MORE_SCENARIOS,
 };
 const struct group transport_cross_group = {"transport-cross", scenarios};
