@@ -71,10 +71,12 @@ static void asked_at(brink_loop *loop, struct post *server, const char *host, co
 #if defined(__linux__)
 
 static const char second_address[] = "127.0.0.2"; /* all of 127/8 is the loopback's */
+#define TELLS_MAPPED true /* of IPv4 on a socket of IPv6 */
 
 #else
 
 static const char second_address[] = "127.0.0.1";
+#define TELLS_MAPPED false
 
 #endif
 
@@ -170,6 +172,33 @@ static void broadcast(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 	if (result < 0)
 		SKIP("the loopback of this system has no broadcasts: %s", brink_strerror(result));
+}
+
+/* To a socket of IPv6 that takes IPv4, too: it answers from an address of this machine. */
+static void broadcast_to_both(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct post *server = start_at(loop, "*:0", 0), *client = start_at(loop, "127.0.0.1:0", BRINK_DATAGRAM_BROADCAST);
+	bool possible = TELLS_MAPPED && server->address.storage.ss_family == AF_INET6;
+	unsigned port = brink_address_port(&server->address);
+	struct brink_address all, expected;
+
+	(void)kind;
+	if (possible) {
+		server->act = reply_to_all;
+		parse(&all, "127.255.255.255", port);
+		CHECK_OK(brink_datagram_send(client->socket, numbered(6, 10), 10, &all));
+		RUN_UNTIL(loop, client->count == 1);
+		parse(&expected, "[::ffff:127.255.255.255]", port);
+		CHECK(server->seen[0].has_to && brink_address_equal(&server->seen[0].to, &expected));
+		parse(&expected, "[::ffff:127.0.0.1]", port);
+		CHECK(server->seen[0].has_local && brink_address_equal(&server->seen[0].local, &expected));
+	}
+	close_post(server);
+	close_post(client);
+	CHECK_OK(brink_loop_destroy(loop));
+	if (!possible)
+		SKIP("this system has no broadcasts on its loopback, or keeps IPv4 and IPv6 apart");
 }
 
 /* ---- groups ---- */
@@ -335,6 +364,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("datagram-local/answered-on-both", answered_on_both, KIND_NONE),
 	SCENARIO("datagram-local/sent-from-an-address", sent_from_an_address, KIND_NONE),
 	SCENARIO("datagram-local/broadcast", broadcast, KIND_NONE),
+	SCENARIO("datagram-local/broadcast-to-both", broadcast_to_both, KIND_NONE),
 	SCENARIO("datagram-local/groups-ipv4", groups_v4, KIND_NONE),
 	SCENARIO("datagram-local/groups-ipv6", groups_v6, KIND_NONE),
 	SCENARIO("datagram-local/no-loopback", no_loopback, KIND_NONE),

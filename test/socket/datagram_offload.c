@@ -233,11 +233,43 @@ static void any_mixture(enum kind kind)
 	each_family(any_family);
 }
 
+/* ---- what is refused ---- */
+
+/* A destination that no kernel sends to says nothing about what the device can do. */
+static void refused_family(int family)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = start_new_post(loop, family), *reader = start_new_post(loop, family);
+	struct brink_address nowhere;
+
+	need_segments(post);
+	CHECK_OK(brink_address_parse(&nowhere, family == AF_INET6 ? "[::1]:0" : "127.0.0.1:0"));
+	for (unsigned i = 0; i < 20; i++)
+		prepare(i, i, 500, &nowhere);
+	CHECK_ERROR(brink_datagram_send_many(post->socket, packets, 20), -EINVAL);
+	CHECK_EQ(counters_of(post).sent, 0);
+	for (unsigned i = 0; i < 20; i++)
+		prepare(i, i, 500, &reader->address);
+	CHECK_EQ(brink_datagram_send_many(post->socket, packets, 20), 20);
+	CHECK_EQ(counters_of(post).joined, 20);
+	RUN_UNTIL(loop, reader->count == 20);
+	close_post(post);
+	close_post(reader);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+static void joined_after_a_refusal(enum kind kind)
+{
+	(void)kind;
+	each_internet_family(refused_family);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("datagram-offload/joined-for-anybody", joined_for_anybody, KIND_NONE),
 	SCENARIO("datagram-offload/cut-into-what-they-were", cut_into_what_they_were, KIND_NONE),
 	SCENARIO("datagram-offload/in-several-calls", in_several_calls, KIND_NONE),
 	SCENARIO("datagram-offload/any-mixture", any_mixture, KIND_NONE),
+	SCENARIO("datagram-offload/joined-after-a-refusal", joined_after_a_refusal, KIND_NONE),
 	NO_MORE_SCENARIOS,
 };
 const struct group datagram_offload_group = {"datagram-offload", scenarios};

@@ -353,6 +353,58 @@ static void destroyed_in_its_call(enum kind kind)
 	each_family(destroy_family);
 }
 
+/* ---- descriptors of others ---- */
+
+static void send_descriptor(int fd, const struct brink_address *to, unsigned number)
+{
+	union {
+		struct cmsghdr header;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec part = {(void *)(uintptr_t)numbered(number, 40), 40};
+	struct msghdr message;
+
+	memset(&message, 0, sizeof message);
+	memset(&control, 0, sizeof control);
+	message.msg_name = (void *)(uintptr_t)&to->storage;
+	message.msg_namelen = to->length;
+	message.msg_iov = &part;
+	message.msg_iovlen = 1;
+	message.msg_control = &control;
+	message.msg_controllen = CMSG_SPACE(sizeof fd);
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+	CHECK_EQ(sendmsg(fd, &message, 0), 40);
+}
+
+static void no_descriptor_is_left(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+
+	(void)kind;
+	for (unsigned i = 0; i < WAYS; i++) {
+		struct post *post = open_post(loop, AF_UNIX);
+		struct brink_address from;
+		int plain = open_plain(AF_UNIX, &from);
+		unsigned before;
+
+		post->options.flags = ways[i];
+		start_post(post);
+		before = descriptors_open();
+		for (unsigned n = 0; n < FEW; n++)
+			send_descriptor(plain, &post->address, n);
+		RUN_UNTIL(loop, post->count == FEW);
+		for (unsigned n = 0; n < FEW; n++)
+			check_seen(post, n, n, 40, &from);
+		CHECK_EQ(descriptors_open(), before);
+		close_plain(&plain, &from);
+		close_post(post);
+	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("datagram-receive/whole-and-in-order", whole_and_in_order, KIND_NONE),
 	SCENARIO("datagram-receive/one-after-another", one_after_another, KIND_NONE),
@@ -361,6 +413,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("datagram-receive/a-flood-has-its-portion", a_flood_has_its_portion, KIND_NONE),
 	SCENARIO("datagram-receive/paused-and-resumed", paused_and_resumed, KIND_NONE),
 	SCENARIO("datagram-receive/destroyed-in-its-call", destroyed_in_its_call, KIND_NONE),
+	SCENARIO("datagram-receive/no-descriptor-is-left", no_descriptor_is_left, KIND_NONE),
 	NO_MORE_SCENARIOS,
 };
 const struct group datagram_receive_group = {"datagram-receive", scenarios};
