@@ -8,6 +8,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define INTERVAL BRINK_MS(10)
@@ -483,6 +484,103 @@ static void without_memory(enum kind kind)
 	close_server(&stage.server);
 }
 
+/* ---- nobody asks any more ---- */
+
+static bool given_up;
+static unsigned asked_late;
+
+static int on_late_probe(brink_socket *socket, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	probes++;
+	asked_late += given_up;
+	return -EHOSTDOWN;
+}
+
+/* Gives it up, and then has each turn last for a while: the abandoned one is let go step by step, and
+ * between any two of them the prober's time may be over. */
+static struct {
+	brink_timer timer;
+	brink_task task;
+	brink_loop *loop;
+	brink_socket_id id;
+	unsigned stalls, microseconds;
+} giving_up;
+
+static void stall_a_turn(brink_task *task)
+{
+	usleep(giving_up.microseconds);
+	if (--giving_up.stalls > 0)
+		brink_task_post(giving_up.loop, task);
+}
+
+static void give_up(brink_timer *timer)
+{
+	(void)timer;
+	CHECK_OK(brink_socket_abandon(giving_up.id));
+	given_up = true;
+	giving_up.stalls = 10;
+	giving_up.microseconds = 300 + random_below(900);
+	brink_task_post(giving_up.loop, &giving_up.task);
+}
+
+static void not_asked_after_abandon(enum kind kind)
+{
+	struct client_stage stage;
+	unsigned rounds = is_slow() ? 20 : 60;
+
+	open_reviving(&stage, kind);
+	stage.options.probe_interval = stage.options.probe_interval_max = BRINK_MS(2);
+	stage.options.probe = on_late_probe;
+	giving_up.loop = stage.loop;
+	brink_task_init(&giving_up.task, stall_a_turn);
+	brink_timer_init(&giving_up.timer, give_up);
+	for (unsigned i = 0; i < rounds; i++) {
+		probes = 0;
+		given_up = false;
+		create_client(&stage);
+		giving_up.id = stage.id;
+		RUN_UNTIL(stage.loop, probes > 0);
+		CHECK_OK(brink_timer_start(stage.loop, &giving_up.timer, BRINK_MS(2) + random_below(3000000), 0));
+		CHECK_EQ(brink_loop_run(stage.loop), 0); /* until nothing keeps it */
+		CHECK(given_up);
+		CHECK_EQ(asked_late, 0);
+	}
+	close_client_stage(&stage);
+}
+
+/* A forked child lets its copy of a loop go, and has as many descriptors as its parent after that. */
+static void copied_while_probing(enum kind kind)
+{
+	struct client_stage stage;
+	struct crowd crowd;
+	unsigned before;
+	int status, exit_status;
+	pid_t pid;
+
+	open_reviving(&stage, kind);
+	create_client(&stage);
+	RUN_UNTIL(stage.loop, stage.seen.closes == 1);
+	start_server(&stage.server, 0);
+	crowd_server(&stage.server, &crowd);
+	before = descriptors_open();
+	RUN_UNTIL(stage.loop, descriptors_open() == before + 1); /* it connects, in vain */
+	SYSCALL(pid = fork());
+	if (pid == 0) {
+		brink_loop_destroy(stage.loop);
+		_exit((int)descriptors_open());
+	}
+	brink_loop_destroy(stage.loop);
+	while (waitpid(pid, &status, 0) < 0)
+		CHECK_EQ(errno, EINTR);
+	CHECK(WIFEXITED(status));
+	exit_status = WEXITSTATUS(status);
+	CHECK_EQ(exit_status, descriptors_open());
+	disperse(&crowd);
+	close_server(&stage.server);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("revive/server-restarts", server_restarts, KINDS_STREAM),
 	SCENARIO("revive/server-comes-later", server_comes_later, KINDS_STREAM),
@@ -500,6 +598,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("revive/loop-ends", loop_ends, KINDS_STREAM),
 	SCENARIO("revive/unreachable", unreachable, KINDS_STREAM),
 	SCENARIO("revive/without-memory", without_memory, KINDS_STREAM),
+	SCENARIO("revive/not-asked-after-abandon", not_asked_after_abandon, KINDS_STREAM, .flags = TRACE_FREE),
+	SCENARIO("revive/copied-while-probing", copied_while_probing, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };
 const struct group revive_group = {"revive", scenarios};
