@@ -258,23 +258,25 @@ void tls_flood_12(enum kind kind)
 
 #define WRITE_TIMEOUT BRINK_MS(800)
 #define TAKEN 45000 /* fewer than a write encrypts at once, of which it tells afterwards */
-#define SIP 100
+#define SIP 20 /* bytes in a millisecond */
 
 /* How long a pause the peer has made at the most, while it took so many bytes. */
 static uint64_t sip(struct tls_duo *duo, const struct seen *seen)
 {
 	uint64_t last = monotonic_now(), longest = 0, now;
-	char bytes[SIP];
+	static char bytes[TAKEN];
 	ssize_t got;
 
-	for (size_t taken = 0; taken < TAKEN && seen->closes == 0;) {
+	for (size_t taken = 0; taken < TAKEN && seen->closes == 0; last = now) {
+		size_t due;
+
 		CHECK_OK(brink_loop_run_once(duo->loop, 0));
 		sleep_ms(4);
-		if ((got = read(duo->pair.theirs, bytes, sizeof bytes)) > 0)
-			taken += (size_t)got;
 		now = monotonic_now();
 		longest = now - last > longest ? now - last : longest;
-		last = now;
+		due = (size_t)((now - last) * SIP / BRINK_MS(1));
+		got = read(duo->pair.theirs, bytes, due < sizeof bytes ? due : sizeof bytes);
+		taken += got > 0 ? (size_t)got : 0;
 	}
 	return longest;
 }
