@@ -99,7 +99,7 @@ struct identity make_short_identity(const char *subject, const char *names, int 
 
 struct identity make_weak_identity(const char *subject, const char *names, const struct identity *issuer)
 {
-	return certify(EVP_RSA_gen(1024), subject, names, -DAY, DAY, issuer);
+	return certify(EVP_RSA_gen(512), subject, names, -DAY, DAY, issuer);
 }
 
 void free_identity(struct identity *identity)
