@@ -183,6 +183,11 @@ void brink__watch_abandon(brink_loop *loop, struct brink__slot *slot);
 /* Ends whatever is registered, telling the watches that they are not started. */
 void brink__watches_end(brink_loop *loop);
 
+/* watch_io.c */
+/* Whether the next read would say -EAGAIN without a call, as the one before has shown that nothing is
+ * left: then this was that read. */
+bool brink__watch_drained(brink_watch *watch);
+
 /* watch_remote.c */
 /* Rearms from whatever thread this is. */
 int brink__watch_hand_back(brink_watch *watch, unsigned directions, bool look);

@@ -59,9 +59,13 @@ static ssize_t read_once(brink_socket *socket)
 {
 	struct iovec parts[PARTS];
 	unsigned waits = 0;
-	int count = brink_buffer_reserve_iovecs(&socket->in, socket->read_size, parts, PARTS);
 	ssize_t result;
+	int count;
 
+	/* Most reads come out short, and the next is the end of them: it needs no room. */
+	if (brink__socket_transport(socket) == &brink__transport_plain && brink__watch_drained(&socket->watch))
+		return -EAGAIN;
+	count = brink_buffer_reserve_iovecs(&socket->in, socket->read_size, parts, PARTS);
 	if (count < 0)
 		return count;
 	result = brink__socket_transport(socket)->readv(socket->transport_state, socket->fd, parts, count,

@@ -76,6 +76,11 @@ static inline int begin_read(brink_watch *watch)
 	return -EAGAIN;
 }
 
+bool brink__watch_drained(brink_watch *watch)
+{
+	return begin_read(watch) == -EAGAIN;
+}
+
 /* A read came out shorter than asked for: on the loop's thread, and where that means
  * that nothing is left, the ticket goes back now and the next read need not ask. */
 static inline void end_short_read(brink_watch *watch)
