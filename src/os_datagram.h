@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h> /* before it: what CMSG_SPACE() needs on FreeBSD */
 #include <sys/socket.h>
 #include <sys/uio.h>
 
