@@ -550,13 +550,22 @@ static void not_asked_after_abandon(enum kind kind)
 	close_client_stage(&stage);
 }
 
-/* A forked child lets its copy of a loop go, and has as many descriptors as its parent after that. */
+/* How many descriptors its end closes. */
+static unsigned closed_with(brink_loop *loop)
+{
+	unsigned before = descriptors_open();
+
+	brink_loop_destroy(loop);
+	return before - descriptors_open();
+}
+
+/* A forked child lets its copy of a loop go, which closes as many descriptors as with its parent. */
 static void copied_while_probing(enum kind kind)
 {
 	struct client_stage stage;
 	struct crowd crowd;
 	unsigned before;
-	int status, exit_status;
+	int status;
 	pid_t pid;
 
 	open_reviving(&stage, kind);
@@ -567,16 +576,13 @@ static void copied_while_probing(enum kind kind)
 	before = descriptors_open();
 	RUN_UNTIL(stage.loop, descriptors_open() == before + 1); /* it connects, in vain */
 	SYSCALL(pid = fork());
-	if (pid == 0) {
-		brink_loop_destroy(stage.loop);
-		_exit((int)descriptors_open());
-	}
-	brink_loop_destroy(stage.loop);
+	if (pid == 0)
+		_exit((int)closed_with(stage.loop));
+	before = closed_with(stage.loop);
 	while (waitpid(pid, &status, 0) < 0)
 		CHECK_EQ(errno, EINTR);
 	CHECK(WIFEXITED(status));
-	exit_status = WEXITSTATUS(status);
-	CHECK_EQ(exit_status, descriptors_open());
+	CHECK_EQ(WEXITSTATUS(status), before);
 	disperse(&crowd);
 	close_server(&stage.server);
 }
