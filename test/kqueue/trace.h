@@ -73,7 +73,7 @@
 	{ "04tcp.14", "all is read", "-", NULL, false },
 	{ "05tcp.00", "both filters, idle", "W", NULL, false },
 	{ "05tcp.01", "we shut our writing side", "W(EOF)", NULL, false },
-	{ "05tcp.03", "and our reading side", "R(0,EOF)", NULL, false },
+	{ "05tcp.03", "and our reading side", "R(0,EOF) | R(0,EOF) W(EOF)", NULL, false },
 	{ "06tcp.00", "both filters, idle", "W", NULL, false },
 	{ "06tcp.01", "the peer writes 5 bytes and closes", "R(5,EOF)", NULL, false },
 	{ "06tcp.03", "all is read", "-", NULL, false },
