@@ -13,14 +13,9 @@ struct wrapper {
 	void *arg;
 };
 
-#define SMALL_SIZE ((size_t)256)
-#define SMALL_ROOM ((uint32_t)(SMALL_SIZE - sizeof(struct brink__block)))
-
 /* A thread keeps up to 256 KiB of blocks, and the depot 4 MiB. */
 static const struct brink__cache blocks = {
 	.class_of = BRINK__CACHE_BLOCKS, .batch = 16, .batches = 32, .size = BRINK__BLOCK_SIZE};
-static const struct brink__cache small_blocks = {
-	.class_of = BRINK__CACHE_SMALL_BLOCKS, .batch = 64, .batches = 64, .size = SMALL_SIZE};
 static const struct brink__cache pieces = {
 	.class_of = BRINK__CACHE_PIECES, .batch = 64, .batches = 64, .size = sizeof(struct brink__piece)};
 static const struct brink__cache wrappers = {
@@ -64,12 +59,7 @@ struct brink__piece *brink__block_fit(size_t size)
 	/* At half of it and above, little is gained. */
 	if (size > BRINK__BLOCK_ROOM / 2)
 		return brink__block_new(size);
-	if (size <= SMALL_ROOM) {
-		size = SMALL_ROOM;
-		block = brink__cache_get(&small_blocks);
-	} else {
-		block = brink__resize(NULL, 1, sizeof *block + size);
-	}
+	block = brink__resize(NULL, 1, sizeof *block + size);
 	return block == NULL ? NULL : start(block, (uint32_t)size, bytes_of(block), 0);
 }
 
@@ -113,8 +103,6 @@ static void destroy(struct brink__block *block)
 {
 	if (block->room == BRINK__BLOCK_ROOM)
 		brink__cache_put(&blocks, block);
-	else if (block->room == SMALL_ROOM)
-		brink__cache_put(&small_blocks, block);
 	else if (block->room != 0)
 		brink__free(block);
 	else

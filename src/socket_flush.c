@@ -18,10 +18,11 @@
  * thread that links the next one takes it over. */
 static struct brink__request hole;
 
+/* The depot has up to 4 MiB of them: what one fast writer may have queued at a usual limit. */
 static const struct brink__cache requests = {
 	.class_of = BRINK__CACHE_REQUESTS,
 	.batch = 64,
-	.batches = 32,
+	.batches = 256,
 	.size = sizeof(struct brink__request),
 };
 
@@ -29,9 +30,38 @@ struct brink__request *brink__request_create(void)
 {
 	struct brink__request *request = brink__cache_get(&requests);
 
-	if (request != NULL)
-		memset(request, 0, sizeof *request);
+	if (request == NULL)
+		return NULL;
+	atomic_init(&request->next, NULL);
+	request->done = NULL;
+	request->end = request->ended = request->copied = false;
+	request->data = (brink_buffer){0};
 	return request;
+}
+
+void brink__request_fill(struct brink__request *request, const void *bytes, size_t size)
+{
+	request->copied = true;
+	request->from = 0;
+	request->to = (unsigned char)size;
+	if (size > 0)
+		memcpy(request->bytes, bytes, size);
+}
+
+static size_t left_of(const struct brink__request *request)
+{
+	return request->copied ? (size_t)(request->to - request->from) : brink_buffer_length(&request->data);
+}
+
+static size_t pop(struct brink__request *request, size_t most)
+{
+	size_t size = left_of(request);
+
+	if (!request->copied)
+		return brink_buffer_pop(&request->data, most);
+	size = size < most ? size : most;
+	request->from = (unsigned char)(request->from + size);
+	return size;
 }
 
 void brink__request_free(struct brink__request *request)
@@ -45,7 +75,7 @@ void brink__requests_forget(brink_socket *socket)
 
 	for (; request != NULL && request != &hole; request = next) {
 		next = atomic_load(&request->next);
-		brink_buffer_clear(&request->data);
+		pop(request, SIZE_MAX);
 		brink__request_free(request);
 	}
 }
@@ -60,21 +90,29 @@ struct batch {
 	size_t used;
 };
 
-static void add_parts(struct batch *batch, const brink_buffer *data)
+static void add_parts(struct batch *batch, struct brink__request *request)
 {
-	int added = brink_buffer_iovecs(data, 0, batch->parts + batch->count, PARTS - batch->count);
+	struct iovec *parts = batch->parts + batch->count;
+	int added = 1;
 
+	if (request->copied)
+		parts[0] = (struct iovec){request->bytes + request->from, left_of(request)};
+	else
+		added = brink_buffer_iovecs(&request->data, 0, parts, PARTS - batch->count);
 	for (int i = 0; i < added; i++)
-		batch->size += batch->parts[batch->count + i].iov_len;
+		batch->size += parts[i].iov_len;
 	batch->count += added;
 }
 
-static void add_copy(struct batch *batch, const brink_buffer *data)
+static void add_copy(struct batch *batch, const struct brink__request *request, size_t size)
 {
 	char *to = batch->flat + batch->used;
-	size_t size = brink_buffer_copy(data, 0, to, FLAT_SIZE - batch->used);
 	struct iovec *last = batch->count > 0 ? &batch->parts[batch->count - 1] : NULL;
 
+	if (request->copied)
+		memcpy(to, request->bytes + request->from, size);
+	else
+		brink_buffer_copy(&request->data, 0, to, size);
 	batch->used += size;
 	batch->size += size;
 	if (last != NULL && (char *)last->iov_base + last->iov_len == to)
@@ -92,12 +130,12 @@ static struct brink__request *next_of(struct brink__request *request)
 static void gather(struct batch *batch, struct brink__request *request)
 {
 	for (; request != NULL && !request->end && batch->count < PARTS; request = next_of(request)) {
-		size_t length = brink_buffer_length(&request->data);
+		size_t size = left_of(request);
 
-		if (batch->flat != NULL && length <= SMALL && length <= FLAT_SIZE - batch->used)
-			add_copy(batch, &request->data);
+		if (batch->flat != NULL && size <= SMALL && size <= FLAT_SIZE - batch->used)
+			add_copy(batch, request, size);
 		else
-			add_parts(batch, &request->data);
+			add_parts(batch, request);
 	}
 }
 
@@ -120,7 +158,7 @@ static void take_off(brink_socket *socket, size_t size)
 	struct brink__request *request = socket->head;
 
 	for (size_t left = size; left > 0; request = next_of(request))
-		left -= brink_buffer_pop(&request->data, left);
+		left -= pop(request, left);
 	brink__count(&socket->bytes_written, size);
 	brink__timing_note_write(socket);
 	brink__socket_sent(socket, size);
@@ -175,7 +213,7 @@ ssize_t brink__socket_write_once(brink_socket *socket)
 /* What `request` ends with; 1 while there is something to write. */
 static int verdict(brink_socket *socket, struct brink__request *request)
 {
-	if (brink_buffer_length(&request->data) == 0 && !request->end)
+	if (left_of(request) == 0 && !request->end)
 		return 0;
 	if (brink__socket_failed(socket))
 		return brink__socket_error(socket);
@@ -184,13 +222,11 @@ static int verdict(brink_socket *socket, struct brink__request *request)
 
 static void end_request(brink_socket *socket, struct brink__request *request, int error)
 {
-	size_t unsent = brink_buffer_length(&request->data);
+	size_t unsent = pop(request, SIZE_MAX);
 
 	request->ended = true;
-	if (unsent > 0) {
-		brink_buffer_clear(&request->data);
+	if (unsent > 0)
 		brink__socket_sent(socket, unsent);
-	}
 	if (error == 0)
 		brink__count(&socket->requests, 1);
 	if (request->done != NULL)

@@ -181,6 +181,15 @@ static int begin(brink_socket *socket, size_t size, unsigned flags, struct brink
 	return result;
 }
 
+static void submit(brink_socket *socket, struct brink__request *request, const struct brink_write_options *options)
+{
+	const struct brink_socket_options *defaults = brink__socket_options(socket);
+
+	request->done = options->done != NULL ? options->done : defaults->on_written;
+	request->arg = options->done != NULL ? options->arg : defaults->arg;
+	brink__socket_enqueue(socket, request, options->flags);
+}
+
 static const struct brink_write_options no_options;
 
 int brink_socket_write_with(brink_socket *socket, brink_buffer *data, const struct brink_write_options *options)
@@ -196,13 +205,7 @@ int brink_socket_write_with(brink_socket *socket, brink_buffer *data, const stru
 	if (result < 0)
 		return result;
 	brink_buffer_move(&request->data, data);
-	request->done = options->done;
-	request->arg = options->arg;
-	if (request->done == NULL) {
-		request->done = brink__socket_options(socket)->on_written;
-		request->arg = brink__socket_options(socket)->arg;
-	}
-	brink__socket_enqueue(socket, request, options->flags);
+	submit(socket, request, options);
 	return 0;
 }
 
@@ -211,7 +214,7 @@ int brink_socket_write(brink_socket *socket, brink_buffer *data)
 	return brink_socket_write_with(socket, data, &no_options);
 }
 
-int brink_socket_write_bytes(brink_socket *socket, const void *bytes, size_t size)
+static int write_large(brink_socket *socket, const void *bytes, size_t size)
 {
 	brink_buffer data = {0};
 	int result = brink__buffer_fill_fitting(&data, bytes, size);
@@ -220,6 +223,21 @@ int brink_socket_write_bytes(brink_socket *socket, const void *bytes, size_t siz
 		result = brink_socket_write(socket, &data);
 	brink_buffer_clear(&data);
 	return result;
+}
+
+int brink_socket_write_bytes(brink_socket *socket, const void *bytes, size_t size)
+{
+	struct brink__request *request;
+	int result;
+
+	if (size > BRINK__REQUEST_ROOM)
+		return write_large(socket, bytes, size);
+	result = begin(socket, size, 0, &request);
+	if (result < 0)
+		return result;
+	brink__request_fill(request, bytes, size);
+	submit(socket, request, &no_options);
+	return 0;
 }
 
 /* ---- ending our side ---- */
