@@ -177,6 +177,58 @@ static void mixed_sizes(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+static struct ended copies_ended;
+
+static void on_copy_written(brink_socket *socket, int error, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	copies_ended.count++;
+	copies_ended.errors += error != 0;
+}
+
+/* Copies of each size round that up to which a request has room for one, many at once, so that
+ * the kernel takes parts of some; then a failure, with some of them unsent. */
+static void copies(enum kind kind)
+{
+	enum { LARGEST = 300 };
+	struct brink_socket_options options = {.on_written = on_copy_written};
+	brink_loop *loop = new_loop();
+	struct taken taken = {0};
+	struct life life;
+	brink_socket *socket;
+	uint64_t at = 0, unsent;
+	unsigned count = 0;
+
+	options.unsent_limit = SIZE_MAX;
+	open_life(&life, loop, kind, &options);
+	socket = held(&life);
+	for (; count < 2 * LARGEST || info_of(socket).unsent < 8u << 20; count++) {
+		uint8_t bytes[LARGEST];
+		size_t size = count < 2 * LARGEST ? count % (LARGEST + 1) : random_below(LARGEST + 1);
+
+		for (size_t i = 0; i < size; i++)
+			bytes[i] = pattern(at + i);
+		CHECK_OK(brink_socket_write_bytes(socket, size > 0 ? bytes : NULL, size));
+		at += size;
+		if (count % 1000 == 0)
+			turn(loop);
+	}
+	unsent = info_of(socket).unsent;
+	RUN_UNTIL(loop, (take(life.pair.theirs, &taken, 1 + random_below(1u << 20)), info_of(socket).unsent < unsent));
+	CHECK(copies_ended.count < count && info_of(socket).unsent > 0);
+	CHECK_EQ(copies_ended.errors, 0);
+	expect_pattern(&taken, taken.size);
+	CHECK_OK(brink_socket_fail(life.id, -ECANCELED, "test"));
+	RUN_UNTIL(loop, copies_ended.count == count);
+	CHECK(copies_ended.errors > 0);
+	CHECK_EQ(info_of(socket).unsent, 0);
+	forget(&taken);
+	brink_socket_release(socket);
+	end_life(&life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* Nothing to send is a request too: ended once, and nothing is sent. */
 static void nothing_to_send(enum kind kind)
 {
@@ -345,6 +397,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-write/gathered", gathered, KINDS_STREAM),
 	SCENARIO("socket-write/answers-together", answers_together, KINDS_STREAM),
 	SCENARIO("socket-write/mixed-sizes", mixed_sizes, KINDS_STREAM),
+	SCENARIO("socket-write/copies", copies, KINDS_STREAM),
 	SCENARIO("socket-write/nothing-to-send", nothing_to_send, KINDS_STREAM),
 	SCENARIO("socket-write/before-it-stands", before_it_stands, KINDS_STREAM),
 	SCENARIO("socket-write/done-writes-again", done_writes_again, KINDS_STREAM),
