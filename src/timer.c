@@ -23,6 +23,7 @@ void brink__wheel_init(struct brink__wheel *wheel, uint64_t now)
 	wheel->base = now >> TICK_BITS;
 	brink__list_init(&wheel->near);
 	brink__list_init(&wheel->due);
+	brink__list_init(&wheel->next_turn);
 }
 
 static void place(struct brink__wheel *wheel, brink_timer *timer)
@@ -128,13 +129,13 @@ static void sort_in(struct brink__wheel *wheel, struct brink_list *from)
  * tick that has come to `near`, the others, and those that were postponed, further on. */
 static void open_slot(struct brink__wheel *wheel, struct brink_list *slot, uint64_t tick)
 {
-	struct brink_list all, *node;
-	struct brink_list come;
+	struct brink_list all, come, *next;
 
 	brink__list_take(&all, slot);
 	brink__list_init(&come);
-	while ((node = all.next) != &all) {
-		brink__list_remove(node);
+	for (struct brink_list *node = all.next; node != &all; node = next) {
+		next = node->next;
+		__builtin_prefetch(next);
 		if (timer_at(node)->deadline >> TICK_BITS <= tick)
 			brink__list_append(&come, node);
 		else
@@ -144,19 +145,43 @@ static void open_slot(struct brink__wheel *wheel, struct brink_list *slot, uint6
 		sort_in(wheel, &come);
 }
 
-static void advance(struct brink__wheel *wheel, uint64_t now)
+/* Moves on until `near` has timers that are due by `limit` and no slot has earlier ones; false:
+ * none are left. */
+static bool advance(struct brink__wheel *wheel)
 {
-	uint64_t tick = now >> TICK_BITS, start;
+	uint64_t last = wheel->limit >> TICK_BITS, start;
 	struct brink_list *slot;
 	unsigned level;
 
-	while ((slot = first_slot(wheel, &level, &start)) != NULL && start <= tick) {
+	for (;;) {
+		bool any = !brink__list_empty(&wheel->near);
+		uint64_t first = any ? timer_at(wheel->near.next)->deadline : UINT64_MAX;
+
+		slot = first_slot(wheel, &level, &start);
+		if (slot == NULL || start > last || start > first >> TICK_BITS) {
+			if (first > wheel->limit && last > wheel->base)
+				wheel->base = last;
+			return first <= wheel->limit;
+		}
 		if (start > wheel->base)
 			wheel->base = start;
 		open_slot(wheel, slot, wheel->base);
 	}
-	if (tick > wheel->base)
-		wheel->base = tick;
+}
+
+/* From `near` those that are due, which is all of a tick before the limit's. */
+static void take_due(struct brink__wheel *wheel)
+{
+	struct brink_list *node;
+
+	if (timer_at(wheel->near.previous)->deadline <= wheel->limit) {
+		brink__list_take(&wheel->due, &wheel->near);
+		return;
+	}
+	while ((node = wheel->near.next) != &wheel->near && timer_at(node)->deadline <= wheel->limit) {
+		brink__list_remove(node);
+		brink__list_append(&wheel->due, node);
+	}
 }
 
 #define LOOK_AT 16 /* timers of a slot, for its earliest; beyond that the slot's start will do */
@@ -215,7 +240,10 @@ static void insert(struct brink__wheel *wheel, brink_timer *timer)
 {
 	if (timer->deadline < wheel->next)
 		wheel->next = timer->deadline;
-	place(wheel, timer);
+	if (brink__unlikely(timer->deadline <= wheel->limit))
+		brink__list_append(&wheel->next_turn, &timer->node);
+	else
+		place(wheel, timer);
 }
 
 int brink_timer_start(brink_loop *loop, brink_timer *timer, uint64_t after, uint64_t period)
@@ -269,8 +297,9 @@ int brink_timer_postpone(brink_timer *timer, uint64_t after)
 	if (brink__unlikely(!timer->loop->inside || timer->loop->stale_now))
 		brink_loop_update(timer->loop);
 	deadline = later(timer->loop->now, after);
-	/* Later, and still in a slot: the slot will find that it moved. */
-	if (brink__likely(deadline >= timer->deadline && timer->deadline >> TICK_BITS > wheel->base)) {
+	/* Later, and in a slot that this turn does not open: the slot will find that it moved. */
+	if (brink__likely(deadline >= timer->deadline && timer->deadline >> TICK_BITS > wheel->base &&
+	                  timer->deadline > wheel->limit)) {
 		timer->deadline = deadline;
 		return 0;
 	}
@@ -303,17 +332,20 @@ unsigned brink__timers_run(brink_loop *loop)
 
 	if (brink__likely(wheel->count == 0 || wheel->next > brink__loop_clock(loop)))
 		return 0;
-	advance(wheel, loop->now);
+	/* Tick by tick, so that timers are called while they are in the cache, where very many are
+	 * due. What their calls start for now is for the next turn. */
+	wheel->limit = loop->now;
+	while (advance(wheel)) {
+		take_due(wheel);
+		while ((node = wheel->due.next) != &wheel->due) {
+			call(loop, timer_at(node));
+			calls++;
+		}
+	}
+	wheel->limit = 0;
+	if (!brink__list_empty(&wheel->next_turn))
+		sort_in(wheel, &wheel->next_turn);
 	wheel->exact = false;
-	/* Only those of now: what their calls start for now is for the next turn. */
-	while ((node = wheel->near.next) != &wheel->near && timer_at(node)->deadline <= loop->now) {
-		brink__list_remove(node);
-		brink__list_append(&wheel->due, node);
-	}
-	while ((node = wheel->due.next) != &wheel->due) {
-		call(loop, timer_at(node));
-		calls++;
-	}
 	brink__wheel_next(wheel);
 	return calls;
 }

@@ -34,7 +34,9 @@ struct brink__wheel {
 	uint64_t occupied[BRINK__WHEEL_LEVELS];
 	struct brink_list slots[BRINK__WHEEL_LEVELS][BRINK__WHEEL_SLOTS];
 	struct brink_list near; /* timers of ticks up to base, sorted by deadline */
-	struct brink_list due;  /* those that are being called in this turn */
+	struct brink_list due;  /* those of them that are being called */
+	uint64_t limit; /* while timers are called: what was due when that began; else 0 */
+	struct brink_list next_turn; /* started meanwhile, and due already */
 };
 
 void brink__wheel_init(struct brink__wheel *wheel, uint64_t now);
