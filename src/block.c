@@ -13,20 +13,17 @@ struct wrapper {
 	void *arg;
 };
 
-/* A thread keeps up to 256 KiB of blocks, and the depot 4 MiB. */
+/* A thread keeps up to 256 KiB of blocks and 544 KiB of large ones, and the depot 4 MiB of each. */
 static const struct brink__cache blocks = {
 	.class_of = BRINK__CACHE_BLOCKS, .batch = 16, .batches = 32, .size = BRINK__BLOCK_SIZE};
+static const struct brink__cache large_blocks = {
+	.class_of = BRINK__CACHE_LARGE_BLOCKS, .batch = 4, .batches = 16, .size = BRINK__LARGE_SIZE};
 static const struct brink__cache pieces = {
 	.class_of = BRINK__CACHE_PIECES, .batch = 64, .batches = 64, .size = sizeof(struct brink__piece)};
 static const struct brink__cache wrappers = {
 	.class_of = BRINK__CACHE_WRAPPERS, .batch = 32, .batches = 32, .size = sizeof(struct wrapper)};
 
 _Static_assert(sizeof(struct brink__block) % sizeof(void *) == 0, "the bytes of a block are aligned");
-
-static unsigned char *bytes_of(struct brink__block *block)
-{
-	return (unsigned char *)(block + 1);
-}
 
 static struct brink__piece *start(struct brink__block *block, uint32_t room, unsigned char *bytes, size_t length)
 {
@@ -37,30 +34,34 @@ static struct brink__piece *start(struct brink__block *block, uint32_t room, uns
 	return &block->piece;
 }
 
-struct brink__piece *brink__block_new(size_t least)
+static struct brink__piece *start_own(struct brink__block *block, size_t room)
 {
-	struct brink__block *block;
+	return block == NULL ? NULL : start(block, (uint32_t)room, brink__block_bytes(block), 0);
+}
 
-	if (least > UINT32_MAX - sizeof *block)
+/* One of just this room. */
+static struct brink__piece *allocate(size_t room)
+{
+	return start_own(brink__resize(NULL, 1, sizeof(struct brink__block) + BRINK__BLOCK_ALIGNMENT + room), room);
+}
+
+struct brink__piece *brink__block_new(size_t least, size_t wanted)
+{
+	size_t most = least < wanted ? wanted : least;
+
+	if (least > UINT32_MAX - BRINK__LARGE_SIZE)
 		return NULL;
-	if (least <= BRINK__BLOCK_ROOM) {
-		least = BRINK__BLOCK_ROOM;
-		block = brink__cache_get(&blocks);
-	} else {
-		block = brink__resize(NULL, 1, sizeof *block + least);
-	}
-	return block == NULL ? NULL : start(block, (uint32_t)least, bytes_of(block), 0);
+	if (least <= BRINK__BLOCK_ROOM && most < BRINK__LARGE_ROOM / 2)
+		return start_own(brink__cache_get(&blocks), BRINK__BLOCK_ROOM);
+	if (least <= BRINK__LARGE_ROOM && most >= BRINK__LARGE_ROOM / 2)
+		return start_own(brink__cache_get(&large_blocks), BRINK__LARGE_ROOM);
+	return allocate(least);
 }
 
 struct brink__piece *brink__block_fit(size_t size)
 {
-	struct brink__block *block;
-
 	/* At half of it and above, little is gained. */
-	if (size > BRINK__BLOCK_ROOM / 2)
-		return brink__block_new(size);
-	block = brink__resize(NULL, 1, sizeof *block + size);
-	return block == NULL ? NULL : start(block, (uint32_t)size, bytes_of(block), 0);
+	return size > BRINK__BLOCK_ROOM / 2 ? brink__block_new(size, size) : allocate(size);
 }
 
 struct brink__piece *brink__block_wrap(void *bytes, size_t size, brink_release_fn *release, void *arg)
@@ -103,6 +104,8 @@ static void destroy(struct brink__block *block)
 {
 	if (block->room == BRINK__BLOCK_ROOM)
 		brink__cache_put(&blocks, block);
+	else if (block->room == BRINK__LARGE_ROOM)
+		brink__cache_put(&large_blocks, block);
 	else if (block->room != 0)
 		brink__free(block);
 	else
@@ -135,7 +138,7 @@ size_t brink__piece_claim(struct brink__piece *piece, size_t least, size_t most)
 
 	if (block->room == 0)
 		return 0;
-	end = (uint32_t)(piece->bytes + piece->length - bytes_of(block));
+	end = (uint32_t)(piece->bytes + piece->length - brink__block_bytes(block));
 	grant = block->room - end;
 	if (grant < least)
 		return 0;
@@ -155,7 +158,7 @@ size_t brink__piece_claim(struct brink__piece *piece, size_t least, size_t most)
 
 void brink__piece_unclaim(struct brink__piece *piece)
 {
-	uint32_t end = (uint32_t)(piece->bytes + piece->length - bytes_of(piece->block));
+	uint32_t end = (uint32_t)(piece->bytes + piece->length - brink__block_bytes(piece->block));
 
 	atomic_store_explicit(&piece->block->filled, end, memory_order_release);
 }

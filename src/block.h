@@ -13,6 +13,7 @@
 #include <brink/buffer.h>
 
 #include <stdatomic.h>
+#include <stdint.h>
 
 struct brink__piece {
 	struct brink__piece *next;
@@ -29,11 +30,27 @@ struct brink__block {
 	struct brink__piece piece; /* its first, so that a new block is one allocation */
 };
 
-#define BRINK__BLOCK_SIZE ((size_t)8192)
-#define BRINK__BLOCK_ROOM ((uint32_t)(BRINK__BLOCK_SIZE - sizeof(struct brink__block)))
+/* The bytes begin where a cache line does, since the kernel copies to there at up to twice the
+ * speed; what that may cost is not counted as room. */
+#define BRINK__BLOCK_ALIGNMENT 64u
+#define BRINK__BLOCK_ROOM_OF(size) ((uint32_t)((size) - sizeof(struct brink__block) - BRINK__BLOCK_ALIGNMENT))
 
-/* The empty piece of a new block with room for `least` bytes or more. NULL without memory. */
-struct brink__piece *brink__block_new(size_t least);
+#define BRINK__BLOCK_SIZE ((size_t)8192)
+#define BRINK__BLOCK_ROOM BRINK__BLOCK_ROOM_OF(BRINK__BLOCK_SIZE)
+/* For what comes by tens of KiB at once: a part for the kernel instead of eight. */
+#define BRINK__LARGE_SIZE ((size_t)68 * 1024)
+#define BRINK__LARGE_ROOM BRINK__BLOCK_ROOM_OF(BRINK__LARGE_SIZE)
+
+static inline unsigned char *brink__block_bytes(const struct brink__block *block)
+{
+	uintptr_t end = (uintptr_t)(block + 1);
+
+	return (unsigned char *)(block + 1) + (-end & (BRINK__BLOCK_ALIGNMENT - 1));
+}
+
+/* The empty piece of a new block with room for `least` bytes or more, and of a size for `wanted`
+ * bytes in several. NULL without memory. */
+struct brink__piece *brink__block_new(size_t least, size_t wanted);
 
 /* The same with room for little more than `size` bytes: for what may wait long, in numbers. */
 struct brink__piece *brink__block_fit(size_t size);

@@ -63,7 +63,7 @@ static struct brink__piece *fill(const unsigned char *bytes, size_t size, struct
 	struct brink__piece *first = NULL, **end = &first;
 
 	while (size != 0) {
-		struct brink__piece *piece = brink__block_new(1);
+		struct brink__piece *piece = brink__block_new(1, size);
 
 		if (piece == NULL) {
 			brink__buffer_drop_chain(first);
@@ -122,6 +122,23 @@ int brink__buffer_fill_fitting(brink_buffer *buffer, const void *bytes, size_t s
 	memcpy(piece->bytes, bytes, size);
 	brink__buffer_join(buffer, piece, piece, size);
 	return 0;
+}
+
+void brink__buffer_fit(brink_buffer *buffer)
+{
+	struct brink__piece *piece = buffer->first, *small;
+
+	if (piece == NULL || piece != buffer->last || piece->block->room != BRINK__LARGE_ROOM ||
+	    piece->length > BRINK__BLOCK_ROOM / 2)
+		return;
+	small = brink__block_new(piece->length, piece->length);
+	if (small == NULL)
+		return;
+	brink__buffer_give_up(buffer);
+	small->length = brink__piece_claim(small, piece->length, piece->length);
+	memcpy(small->bytes, piece->bytes, piece->length);
+	buffer->first = buffer->last = small;
+	brink__piece_drop(piece);
 }
 
 int brink_buffer_wrap(brink_buffer *buffer, void *bytes, size_t size, brink_release_fn *release, void *arg)

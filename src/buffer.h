@@ -29,6 +29,9 @@ void brink__buffer_join(brink_buffer *buffer, struct brink__piece *first, struct
 /* Makes an empty buffer of a copy of `size` bytes, in a block of about that size. */
 int brink__buffer_fill_fitting(brink_buffer *buffer, const void *bytes, size_t size);
 
+/* Little that is left in a large block moves to another, if there is memory: it may stay for long. */
+void brink__buffer_fit(brink_buffer *buffer);
+
 /* Drops `piece` and what follows it. */
 void brink__buffer_drop_chain(struct brink__piece *piece);
 

@@ -22,9 +22,9 @@ static struct brink__piece *take_tail(brink_buffer *buffer, size_t least, size_t
 	return piece;
 }
 
-static struct brink__piece *take_block(size_t least, size_t most)
+static struct brink__piece *take_block(size_t least, size_t wanted, size_t most)
 {
-	struct brink__piece *piece = brink__block_new(least);
+	struct brink__piece *piece = brink__block_new(least, wanted);
 
 	if (piece != NULL)
 		piece->length = brink__piece_claim(piece, least, most);
@@ -58,7 +58,7 @@ void *brink_buffer_reserve(brink_buffer *buffer, size_t least, size_t *room)
 	least = least == 0 ? 1 : least;
 	piece = take_tail(buffer, least, SIZE_MAX);
 	if (piece == NULL)
-		piece = take_block(least, SIZE_MAX);
+		piece = take_block(least, least, SIZE_MAX);
 	if (piece == NULL)
 		return NULL;
 	*brink__buffer_spare(buffer) = piece;
@@ -79,7 +79,7 @@ int brink_buffer_reserve_iovecs(brink_buffer *buffer, size_t size, struct iovec 
 	for (; size != 0 && used < count; used++) {
 		piece = used == 0 ? take_tail(buffer, 1, size) : NULL;
 		if (piece == NULL)
-			piece = take_block(1, size);
+			piece = take_block(1, size, size);
 		if (piece == NULL) {
 			brink__buffer_give_up(buffer);
 			return -ENOMEM;

@@ -12,6 +12,7 @@
  * the stream or after a failure (nobody reads any more). */
 #include "config.h"
 
+#include "buffer.h"
 #include "memory.h"
 #include "socket.h"
 
@@ -19,7 +20,10 @@
 
 #define PARTS 16
 #define LEAST 2048u
-#define MOST 65536u /* a read of more gains nothing */
+/* A read of more gains nothing. A little more than 64 KiB, so that this common size of a burst is a
+ * short read, after which there is nothing to ask. */
+#define MOST (65536u + 1024)
+_Static_assert(MOST <= BRINK__LARGE_ROOM, "the largest read is into one block");
 
 struct brink__offload {
 	brink_task task;
@@ -155,6 +159,8 @@ static enum outcome read_all(brink_socket *socket)
 		result = read_once(socket);
 		if (result > 0) {
 			tell_bytes(socket);
+			if (brink_buffer_length(&socket->in) != 0)
+				brink__buffer_fit(&socket->in);
 			if ((size_t)result >= budget)
 				return BUDGET_USED;
 			budget -= (size_t)result;

@@ -193,6 +193,36 @@ static void large_reservations(void)
 	CHECK(buffer.first == NULL);
 }
 
+/* Where much is asked for at once there is one part; bytes begin where a cache line does; and of
+ * what came into so much room, little does not keep it. */
+static void large_blocks(void)
+{
+	brink_buffer buffer = {0};
+	struct iovec parts[16];
+	char bytes[100], *large = calloc(1, 100000);
+
+	CHECK(brink_buffer_reserve_iovecs(&buffer, 65536, parts, 16) == 1 && parts[0].iov_len == 65536);
+	CHECK((uintptr_t)parts[0].iov_base % 64 == 0);
+	memcpy(parts[0].iov_base, "little", 6);
+	brink_buffer_commit(&buffer, 6);
+	CHECK(buffer.first->block->room == BRINK__LARGE_ROOM);
+	brink__buffer_fit(&buffer);
+	CHECK(buffer.first->block->room == BRINK__BLOCK_ROOM && buffer.first == buffer.last);
+	CHECK(brink_buffer_copy(&buffer, 0, bytes, sizeof bytes) == 6 && memcmp(bytes, "little", 6) == 0);
+	CHECK((uintptr_t)buffer.first->bytes % 64 == 0);
+	brink_buffer_clear(&buffer);
+
+	CHECK(large != NULL && brink_buffer_append(&buffer, large, BRINK__LARGE_ROOM) == 0);
+	CHECK(brink_buffer_iovecs(&buffer, 0, parts, 16) == 1);
+	brink__buffer_fit(&buffer);
+	CHECK(buffer.first->block->room == BRINK__LARGE_ROOM && buffer.length == BRINK__LARGE_ROOM);
+	CHECK(brink_buffer_pop(&buffer, BRINK__LARGE_ROOM - 1000) == BRINK__LARGE_ROOM - 1000);
+	brink__buffer_fit(&buffer);
+	CHECK(buffer.length == 1000 && buffer.first->block->room == BRINK__BLOCK_ROOM);
+	brink_buffer_clear(&buffer);
+	free(large);
+}
+
 /* ---- descriptors ---- */
 
 static void never_sigpipe(int fd)
@@ -534,6 +564,8 @@ int main(int argc, char **argv)
 	passed("find does not go back");
 	large_reservations();
 	passed("large reservations");
+	large_blocks();
+	passed("large blocks");
 	descriptors();
 	passed("descriptors");
 	threads_fill_one_block();

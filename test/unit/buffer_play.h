@@ -148,7 +148,7 @@ static void check_played(const struct played *which)
 		CHECK(piece->length != 0 && offset + piece->length <= which->length);
 		CHECK(memcmp(piece->bytes, which->bytes + offset, piece->length) == 0);
 		if (block->room != 0)
-			CHECK(piece->bytes + piece->length <= (const unsigned char *)(block + 1) + block->filled);
+			CHECK(piece->bytes + piece->length <= brink__block_bytes(block) + block->filled);
 		offset += piece->length;
 		CHECK((offset == buffer->length) == (piece == buffer->last));
 	}
