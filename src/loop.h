@@ -69,7 +69,7 @@ struct brink_loop {
 	struct brink_list children;
 	struct brink_list sockets;
 	brink_resolver *resolver; /* of its sockets that bring none; NULL before the first */
-	char *flat; /* where small requests to write are gathered; NULL before the first */
+	struct brink__piece *flat; /* where small requests to write are gathered; NULL before the first */
 	brink_signal child_signal; /* SIGCHLD, while a child is waited for without a pidfd */
 	unsigned child_signal_users;
 	unsigned internal_calls; /* what child_signal has to be counted less, in this pass */

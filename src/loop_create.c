@@ -3,6 +3,7 @@
 
 #include "loop.h"
 
+#include "block.h"
 #include "memory.h"
 #include "os.h"
 
@@ -50,7 +51,8 @@ static void discard(brink_loop *loop)
 		loop->ops->close(loop->dispatcher);
 	brink__table_free(&loop->table);
 	brink__free(loop->events);
-	brink__free(loop->flat);
+	if (loop->flat != NULL)
+		brink__piece_drop(loop->flat);
 	brink__free(loop);
 }
 

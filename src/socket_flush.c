@@ -2,8 +2,8 @@
  * write, on whatever thread that is. */
 #include "config.h"
 
+#include "block.h"
 #include "cache.h"
-#include "memory.h"
 #include "socket.h"
 
 #include <errno.h>
@@ -86,7 +86,7 @@ struct batch {
 	struct iovec parts[PARTS];
 	int count;
 	size_t size;
-	char *flat; /* NULL: nothing is copied */
+	unsigned char *flat; /* NULL: nothing is copied */
 	size_t used;
 };
 
@@ -106,7 +106,7 @@ static void add_parts(struct batch *batch, struct brink__request *request)
 
 static void add_copy(struct batch *batch, const struct brink__request *request, size_t size)
 {
-	char *to = batch->flat + batch->used;
+	unsigned char *to = batch->flat + batch->used;
 	struct iovec *last = batch->count > 0 ? &batch->parts[batch->count - 1] : NULL;
 
 	if (request->copied)
@@ -115,7 +115,7 @@ static void add_copy(struct batch *batch, const struct brink__request *request, 
 		brink_buffer_copy(&request->data, 0, to, size);
 	batch->used += size;
 	batch->size += size;
-	if (last != NULL && (char *)last->iov_base + last->iov_len == to)
+	if (last != NULL && (unsigned char *)last->iov_base + last->iov_len == to)
 		last->iov_len += size;
 	else
 		batch->parts[batch->count++] = (struct iovec){to, size};
@@ -140,15 +140,15 @@ static void gather(struct batch *batch, struct brink__request *request)
 }
 
 /* A loop has room of its own for copies; without memory everything goes by parts. */
-static char *flat_of(brink_socket *socket)
+static unsigned char *flat_of(brink_socket *socket)
 {
 	brink_loop *loop = socket->loop;
 
 	if (!brink__loop_turning_here(loop) || next_of(socket->head) == NULL)
 		return NULL;
 	if (loop->flat == NULL)
-		loop->flat = brink__resize(NULL, 1, FLAT_SIZE);
-	return loop->flat;
+		loop->flat = brink__block_new(FLAT_SIZE, FLAT_SIZE);
+	return loop->flat != NULL ? loop->flat->bytes : NULL;
 }
 
 /* ---- writing ---- */
