@@ -58,6 +58,7 @@ core_files = \
 	%reldir%/os_datagram.c \
 	%reldir%/os_datagram.h \
 	%reldir%/os_datagram_control.c \
+	%reldir%/os_io.c \
 	%reldir%/os_listen.c \
 	%reldir%/os_multicast.c \
 	%reldir%/os_reuseport.c \

@@ -44,7 +44,9 @@ struct brink__file {
 };
 int brink__os_identify(int fd, struct brink__file *file);
 
-/* write(2) and writev(2) that never raise SIGPIPE. */
+/* read(2) and readv(2); write(2) and writev(2) that never raise SIGPIPE. None ends in EINTR. */
+ssize_t brink__os_read(int fd, enum brink__kind kind, void *bytes, size_t size);
+ssize_t brink__os_readv(int fd, enum brink__kind kind, const struct iovec *parts, int count);
 ssize_t brink__os_write(int fd, enum brink__kind kind, const void *bytes, size_t size);
 ssize_t brink__os_writev(int fd, enum brink__kind kind, const struct iovec *parts, int count);
 

@@ -7,7 +7,6 @@
 #include "ticket.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 /* Debug builds remember whether the last call of a direction ended in EAGAIN, so that a
  * rearm without one can be told to the programmer. */
@@ -115,10 +114,7 @@ ssize_t brink_watch_read(brink_watch *watch, void *bytes, size_t size)
 
 	if (moved < 0)
 		return moved;
-	do
-		moved = read(watch->fd, bytes, size);
-	while (brink__unlikely(moved < 0 && errno == EINTR));
-	return end_read(watch, brink__likely(moved >= 0) ? moved : -errno, size);
+	return end_read(watch, brink__os_read(watch->fd, kind_of(watch), bytes, size), size);
 }
 
 static size_t total(const struct iovec *parts, int count)
@@ -136,10 +132,7 @@ ssize_t brink_watch_readv(brink_watch *watch, const struct iovec *parts, int cou
 
 	if (moved < 0)
 		return moved;
-	do
-		moved = readv(watch->fd, parts, count);
-	while (brink__unlikely(moved < 0 && errno == EINTR));
-	return end_read(watch, brink__likely(moved >= 0) ? moved : -errno, total(parts, count));
+	return end_read(watch, brink__os_readv(watch->fd, kind_of(watch), parts, count), total(parts, count));
 }
 
 /* ---- writing ---- */

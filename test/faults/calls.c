@@ -130,7 +130,7 @@ FAULTY(int, ppoll, (struct pollfd *entries, nfds_t entry_count, const struct tim
                     const sigset_t *signals), (entries, entry_count, timeout, signals))
 FAULTY(ssize_t, read, (int fd, void *bytes, size_t size), (fd, bytes, size))
 FAULTY(ssize_t, readv, (int fd, const struct iovec *parts, int part_count), (fd, parts, part_count))
-FAULTY(ssize_t, send, (int fd, const void *bytes, size_t size, int flags), (fd, bytes, size, flags))
+FAULTY(ssize_t, recv, (int fd, void *bytes, size_t size, int flags), (fd, bytes, size, flags))
 FAULTY(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t length),
        (fd, level, name, value, length))
 FAULTY(int, shutdown, (int fd, int how), (fd, how))
@@ -262,6 +262,13 @@ static ssize_t one_byte(const struct iovec *parts, int part_count)
 		if (parts[i].iov_len > 0)
 			return i;
 	return -1;
+}
+
+ssize_t faulty_send(int fd, const void *bytes, size_t size, int flags)
+{
+	if (!strikes("send"))
+		return send(fd, bytes, size, flags);
+	return present.error == SHORT && size > 0 ? send(fd, bytes, 1, flags) : -1;
 }
 
 ssize_t faulty_sendmsg(int fd, const struct msghdr *message, int flags)

@@ -216,10 +216,12 @@ struct reader {
 static void read_there(brink_task *task)
 {
 	struct reader *reader = brink_container_of(task, struct reader, task);
+	ssize_t n;
 	char byte;
 
-	while (brink_watch_read(&reader->watch, &byte, 1) == 1)
-		reader->got++;
+	/* A read that failed is tried again. */
+	while ((n = brink_watch_read(&reader->watch, &byte, 1)) != -EAGAIN)
+		reader->got += n == 1;
 	/* It has said EAGAIN, and has posted the ticket. */
 }
 

@@ -63,11 +63,19 @@ static const struct fault faults[] = {
 	FAULT("accept4", EINTR, true, NULL),
 	FAULT("accept4", EPERM, true, NULL), /* of one connection, which is gone */
 
+	FAULT("send", EINTR, true, NULL),
+	FAULT("send", SHORT, true, NULL),
+	FAULT("send", ENOBUFS, false, NULL),
+	FAULT("send", ECONNRESET, false, NULL),
+	FAULT("send", EPIPE, false, NULL),
 	FAULT("sendmsg", EINTR, true, NULL),
 	FAULT("sendmsg", SHORT, true, NULL),
 	FAULT("sendmsg", ENOBUFS, false, NULL),
 	FAULT("sendmsg", ECONNRESET, false, NULL),
 	FAULT("sendmsg", EPIPE, false, NULL),
+	FAULT("recv", EINTR, true, NULL),
+	FAULT("recv", ECONNRESET, false, NULL),
+	FAULT("recv", ENOMEM, false, NULL),
 	FAULT("readv", EINTR, true, NULL),
 	FAULT("readv", ECONNRESET, false, NULL),
 	FAULT("readv", ENOMEM, false, NULL),
@@ -77,7 +85,6 @@ static const struct fault faults[] = {
 	FAULT("write", EINTR, true, NULL),
 	FAULT("writev", EINTR, true, NULL), /* to a pipe */
 	FAULT("writev", SHORT, true, NULL),
-	FAULT("send", EINTR, true, NULL),
 
 	FAULT("pidfd_open", EMFILE, false, NULL),
 	FAULT("pidfd_open", ENOMEM, false, NULL),

@@ -51,6 +51,7 @@ int faulty_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
 int faulty_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t *attributes);
 ssize_t faulty_read(int fd, void *bytes, size_t size);
 ssize_t faulty_readv(int fd, const struct iovec *parts, int count);
+ssize_t faulty_recv(int fd, void *bytes, size_t size, int flags);
 ssize_t faulty_send(int fd, const void *bytes, size_t size, int flags);
 ssize_t faulty_sendmsg(int fd, const struct msghdr *message, int flags);
 int faulty_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
@@ -107,6 +108,7 @@ int faulty_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uri
 #define pthread_mutex_init faulty_pthread_mutex_init
 #define read faulty_read
 #define readv faulty_readv
+#define recv faulty_recv
 #define send faulty_send
 #define sendmsg faulty_sendmsg
 #define setsockopt faulty_setsockopt

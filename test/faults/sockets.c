@@ -34,6 +34,34 @@ static void from_descriptor(void)
 	on_descriptor(&side, &options);
 }
 
+/* More than a block's room is asked for, and less than a large one's. */
+static void read_into_several(void)
+{
+	static const char bytes[20000];
+	struct brink_socket_options options;
+	struct side side;
+	int fds[2];
+
+	if (!make_side(&side))
+		return;
+	open_pair(fds);
+	options = options_of(&side);
+	options.fd = fds[0];
+	CHECK(write(fds[1], bytes, sizeof bytes) == sizeof bytes);
+	if (went_well(brink_socket_create(&side.id, side.loop, &options))) {
+		while (side.size < sizeof bytes && side.closes == 0)
+			turn(&side);
+		CHECK(side.size == sizeof bytes || (fault_struck() && !fault_harmless()));
+		shutdown(fds[1], SHUT_WR);
+		while (side.closes == 0)
+			turn(&side);
+	} else {
+		close(fds[0]);
+	}
+	close(fds[1]);
+	end_side(&side);
+}
+
 /* ---- by a connect ---- */
 
 static void connecting(struct side *side, struct brink_socket_options *options)
@@ -238,6 +266,7 @@ static void over_a_transport(void)
 
 const struct scenario socket_scenarios[] = {
 	{"a socket from a descriptor", from_descriptor, false},
+	{"a socket that reads into several blocks", read_into_several, false},
 	{"a socket by a connect", by_connect, false},
 	{"a socket with all timeouts", with_timeouts, false},
 	{"a socket until a timeout", until_a_timeout, false},
