@@ -42,6 +42,8 @@ struct peer {
 	/* Sends back whatever comes from connections to `listener`, which is non-blocking, until
 	 * it is killed. Returns on an error only: a negative errno. */
 	int (*serve)(int listener, const char *backend);
+	/* The same over HTTP: each request is answered with make_page(size). */
+	int (*serve_http)(int listener, const char *backend, size_t size);
 
 	const struct timer_work *timers;
 	const struct job_work *jobs;
@@ -84,6 +86,7 @@ const struct peer *find_peer(const char *name);
 struct contender {
 	const struct peer *peer;
 	const char *backend; /* NULL: it has none to choose */
+	size_t page;         /* bytes that it serves over HTTP */
 	char label[48];
 	void *state; /* the benchmark's */
 };
@@ -139,6 +142,8 @@ void describe_machine(FILE *file);
 /* Pins the calling thread, where there are two processors. */
 void pin_to(unsigned side);
 void raise_descriptor_limit(void);
+/* Whether it can be run; if not that was said. */
+bool has_program(const char *name);
 uint64_t nanoseconds(void);
 
 /* ---- the subcommands; each returns the exit status ---- */
@@ -146,6 +151,7 @@ uint64_t nanoseconds(void);
 int bench_echo(const struct settings *settings);
 int bench_idle(const struct settings *settings);
 int bench_connect(const struct settings *settings);
+int bench_http(const struct settings *settings);
 int bench_timers(const struct settings *settings);
 int bench_wakeup(const struct settings *settings);
 int bench_tasks(const struct settings *settings);

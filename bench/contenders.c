@@ -10,26 +10,35 @@
 
 const struct peer *const all_peers[] = {
 	&peer_epoll,
+	&peer_epoll_http,
 	&peer_poll,
 #ifdef HAVE_PEER_IO_URING
 	&peer_io_uring,
 #endif
 	&peer_brink_watch,
 	&peer_brink_socket,
+#ifdef HAVE_PEER_BRINK_HTTP
+	&peer_brink_http,
+#endif
 #ifdef HAVE_PEER_LIBEV
 	&peer_libev,
 #endif
 #ifdef HAVE_PEER_LIBEVENT
 	&peer_libevent,
 	&peer_bufferevent,
+	&peer_evhttp,
 #endif
 #ifdef HAVE_PEER_LIBUV
 	&peer_libuv,
 	&peer_libuv_write,
 #endif
+#ifdef HAVE_PEER_LIBUV_HTTP
+	&peer_libuv_http,
+#endif
 	&peer_mutex,
 	&peer_double_buffer,
 	&peer_cheat,
+	&peer_cheat_http,
 	NULL,
 };
 
@@ -138,6 +147,8 @@ size_t choose_contenders(const struct settings *settings, const char *reference,
 		complain("none of the chosen peers can do this");
 		exit(EXIT_FAILURE);
 	}
+	for (size_t i = 0; i < count; i++)
+		list[i].page = settings->size;
 	if (first == NULL && reference != NULL)
 		complain("%s is not here; the reference is %s", reference, list[0].label);
 	return count;

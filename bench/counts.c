@@ -1,4 +1,5 @@
-/* counts: what a round trip costs in quantities that a busy machine does not change.
+/* counts: what a round trip, or a request over HTTP, costs in quantities that a busy machine does
+ * not change.
  *
  * Instructions in user space (valgrind's callgrind) and system calls (strace) are the difference of
  * two runs of the server, divided by that of their round trips, so that starting, connecting and
@@ -26,12 +27,28 @@ static const struct lengths tiny_lengths = {100, 500};
 static const struct quantity instructions = {"user instructions per round trip", "instructions"};
 static const struct quantity calls = {"system calls per round trip", "calls"};
 static const struct quantity allocations = {"allocations per round trip", "allocations"};
+static const struct quantity http_instructions = {"user instructions per request", "instructions"};
+static const struct quantity http_calls = {"system calls per request", "calls"};
+static const struct quantity http_allocations = {"allocations per request", "allocations"};
 static const struct quantity connection_bytes = {"idle connection", "bytes"};
 static const struct quantity timer_bytes = {"timer", "bytes"};
 
 static bool is_brink(const struct contender *contender)
 {
 	return contender->peer->has_backends;
+}
+
+static bool can_be_counted(const struct peer *peer)
+{
+	return can_serve(peer) || can_serve_http(peer);
+}
+
+static struct generator *clients_of(const struct server *server, const struct contender *contender,
+                                    const struct settings *settings)
+{
+	if (can_serve_http(contender->peer))
+		return generator_create_http(server->port, settings->connections, settings->size);
+	return generator_create(server->port, settings->connections, settings->size, settings->depth);
 }
 
 static void report_one(const char *label, const struct quantity *quantity, double value)
@@ -45,7 +62,7 @@ static void report_one(const char *label, const struct quantity *quantity, doubl
 
 struct tracer {
 	const char *name;
-	const struct quantity *quantity;
+	const struct quantity *quantity, *of_http;
 	const char *mark; /* the line of its output that has the total ... */
 	int word;         /* ... as which word */
 	const char *const *arguments;
@@ -61,8 +78,9 @@ static const char *const callgrind_arguments[] = {
 static const char *const strace_arguments[] = {
 	"strace", "-f", "-c", "-qq", "-U", "calls,name", "-o", out_option + sizeof OUT_OPTION - 1, NULL};
 
-static const struct tracer callgrind = {"valgrind", &instructions, "totals:", 1, callgrind_arguments, {2000, 12000}};
-static const struct tracer strace = {"strace", &calls, "total", 0, strace_arguments, {500, 6500}};
+static const struct tracer callgrind = {
+	"valgrind", &instructions, &http_instructions, "totals:", 1, callgrind_arguments, {2000, 12000}};
+static const struct tracer strace = {"strace", &calls, &http_calls, "total", 0, strace_arguments, {500, 6500}};
 
 /* Word `word` of the only line that has `mark` as a word. */
 static int64_t read_total(const struct tracer *tracer)
@@ -97,7 +115,7 @@ static int64_t trace(const struct tracer *tracer, const struct contender *conten
 	         settings->connections);
 	if (server_start_traced(&server, contender, tracer->arguments) < 0)
 		return -1;
-	clients = generator_create(server.port, settings->connections, settings->size, settings->depth);
+	clients = clients_of(&server, contender, settings);
 	if (clients != NULL)
 		done = generator_run(clients, trips, 0);
 	if (server_stop(&server) < 0)
@@ -117,19 +135,9 @@ static int count_traced(const struct tracer *tracer, const struct contender *con
 		complain("%s: %s counted nothing", label, tracer->name);
 		return -1;
 	}
-	report_one(label, tracer->quantity, (double)(second - first) / (double)(lengths->many - lengths->few));
+	report_one(label, can_serve_http(contender->peer) ? tracer->of_http : tracer->quantity,
+	           (double)(second - first) / (double)(lengths->many - lengths->few));
 	return 0;
-}
-
-static bool has_program(const char *name)
-{
-	char command[64];
-
-	snprintf(command, sizeof command, "command -v %s >/dev/null 2>&1", name);
-	if (system(command) == 0)
-		return true;
-	complain("%s is not installed: what it counts is left out", name);
-	return false;
 }
 
 /* ---- by the allocator hook ---- */
@@ -143,14 +151,14 @@ static int count_allocated(const struct contender *contender, const struct setti
 
 	if (server_start(&server, contender, true) < 0)
 		return -1;
-	clients = generator_create(server.port, settings->connections, settings->size, settings->depth);
+	clients = clients_of(&server, contender, settings);
 	if (clients != NULL && generator_run(clients, 20000, 0) > 0) {
 		before = atomic_load(&server.allocations->calls);
 		trips = generator_run(clients, 20000, 0);
 		if (before == 0)
 			trips = -1; /* not even the loop? Then nothing is counted */
 		if (trips > 0)
-			report_one(label, &allocations,
+			report_one(label, can_serve_http(contender->peer) ? &http_allocations : &allocations,
 			           (double)(atomic_load(&server.allocations->calls) - before) / (double)trips);
 	}
 	generator_destroy(clients);
@@ -161,10 +169,11 @@ static int count_allocated(const struct contender *contender, const struct setti
 	return 0;
 }
 
-/* Memory for each of a second thousand of connections that have echoed: the library's, and that of
+/* Memory for each of a second thousand of connections that have been served: the library's, and that of
  * its object where this is in the program's memory. */
 static int count_idle(const struct contender *contender)
 {
+	const struct settings thousand = {.connections = 1000, .size = 64, .depth = 1};
 	struct generator *clients[2] = {NULL, NULL};
 	struct server server;
 	int64_t bytes[2] = {0, 0};
@@ -173,7 +182,7 @@ static int count_idle(const struct contender *contender)
 	if (rc < 0)
 		return rc;
 	for (int i = 0; i < 2 && rc == 0; i++) {
-		clients[i] = generator_create(server.port, 1000, 64, 1);
+		clients[i] = clients_of(&server, contender, &thousand);
 		rc = clients[i] != NULL && generator_run(clients[i], 3000, 0) > 0 ? 0 : -1;
 		bytes[i] = atomic_load(&server.allocations->bytes);
 	}
@@ -245,7 +254,7 @@ static void take_turns(void)
 int bench_counts(const struct settings *settings)
 {
 	struct contender contenders[MOST_CONTENDERS];
-	size_t count = choose_contenders(settings, NULL, can_serve, contenders);
+	size_t count = choose_contenders(settings, NULL, can_be_counted, contenders);
 	bool traced[2] = {has_program(callgrind.name), has_program(strace.name)};
 	struct settings single = *settings;
 	int rc = 0;

@@ -1,6 +1,7 @@
 #include "generator.h"
 
 #include "bench.h"
+#include "page.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -12,6 +13,8 @@
 #include <unistd.h>
 
 #define PATTERN 65521u       /* bytes until the pattern begins again: a prime, no message's size */
+#define REQUESTS 256u        /* in the pattern, of HTTP */
+#define MOST_HEAD 1024u      /* bytes of a reply's */
 #define HANG 120000          /* ms without a byte, after which the server is given up */
 #define AT_ONCE (64u * 1024) /* bytes in one system call */
 
@@ -20,13 +23,18 @@ struct link {
 	bool waits;              /* for room to write */
 	uint64_t sent, received; /* bytes */
 	uint64_t owed;           /* bytes of the messages begun: what `sent` is to become */
+	char *reply;             /* of HTTP: what has come of it */
+	size_t have;
 };
 
 struct generator {
 	int epoll;
 	unsigned count, depth;
-	size_t size;
-	char *pattern;
+	size_t size;                /* of what is sent for a round trip */
+	char *pattern;              /* what is sent, over and over, and the beginning of that once more */
+	size_t period;              /* bytes until it begins again */
+	char *page;                 /* of HTTP; NULL: what is sent comes back */
+	size_t page_size;
 	struct link *links;
 	uint64_t begun, ended, limit, deadline;
 };
@@ -48,7 +56,7 @@ static int send_owed(struct generator *generator, struct link *link)
 	while (link->sent < link->owed) {
 		size_t left = (size_t)(link->owed - link->sent);
 
-		n = send(link->fd, generator->pattern + link->sent % PATTERN, left < AT_ONCE ? left : AT_ONCE,
+		n = send(link->fd, generator->pattern + link->sent % generator->period, left < AT_ONCE ? left : AT_ONCE,
 		         MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0)
 			break;
@@ -71,19 +79,27 @@ static void begin(struct generator *generator, struct link *link, uint64_t messa
 	link->owed += messages * generator->size;
 }
 
-/* Takes what has come; each message that is complete begins another one. */
-static int receive(struct generator *generator, struct link *link)
+/* As recv(); 0: nothing has come. */
+static ssize_t take(const struct link *link, char *bytes, size_t size)
 {
-	char bytes[AT_ONCE];
-	ssize_t n = recv(link->fd, bytes, sizeof bytes, MSG_DONTWAIT);
-	uint64_t before = link->received / generator->size, complete;
+	ssize_t n = recv(link->fd, bytes, size, MSG_DONTWAIT);
 
 	if (n < 0)
 		return errno == EAGAIN ? 0 : -errno;
-	if (n == 0)
-		return -ECONNRESET;
+	return n == 0 ? -ECONNRESET : n;
+}
+
+/* Each message that is complete begins another one. */
+static int receive(struct generator *generator, struct link *link)
+{
+	char bytes[AT_ONCE];
+	ssize_t n = take(link, bytes, sizeof bytes);
+	uint64_t before = link->received / generator->size, complete;
+
+	if (n <= 0)
+		return (int)n;
 	if (link->received + (uint64_t)n > link->sent ||
-	    memcmp(bytes, generator->pattern + link->received % PATTERN, (size_t)n) != 0)
+	    memcmp(bytes, generator->pattern + link->received % generator->period, (size_t)n) != 0)
 		return -EBADMSG;
 	link->received += (uint64_t)n;
 	complete = link->received / generator->size - before;
@@ -92,11 +108,33 @@ static int receive(struct generator *generator, struct link *link)
 	return 0;
 }
 
+/* One request is under way, and so nothing follows its reply. */
+static int receive_page(struct generator *generator, struct link *link)
+{
+	ssize_t n = take(link, link->reply + link->have, MOST_HEAD + generator->page_size - link->have), length;
+
+	if (n <= 0)
+		return (int)n;
+	link->have += (size_t)n;
+	length = check_reply(link->reply, link->have, generator->page, generator->page_size);
+	if (length < 0 || (length > 0 && (size_t)length < link->have) ||
+	    (length == 0 && link->have == MOST_HEAD + generator->page_size))
+		return -EBADMSG;
+	if (length == 0)
+		return 0;
+	link->have = 0;
+	generator->ended++;
+	begin(generator, link, 1);
+	return 0;
+}
+
 static int attend(struct generator *generator, const struct epoll_event *event)
 {
 	struct link *link = event->data.ptr;
-	int rc = event->events & ~(uint32_t)EPOLLOUT ? receive(generator, link) : 0;
+	int rc = 0;
 
+	if (event->events & ~(uint32_t)EPOLLOUT)
+		rc = generator->page != NULL ? receive_page(generator, link) : receive(generator, link);
 	return rc == 0 ? send_owed(generator, link) : rc;
 }
 
@@ -130,7 +168,8 @@ int64_t generator_run(struct generator *generator, uint64_t trips, double second
 	while (rc == 0 && generator->ended < generator->begun)
 		rc = turn(generator);
 	if (rc < 0) {
-		complain("the server did not send back what it was sent: %s", strerror(-rc));
+		complain("the server did not send %s: %s", generator->page != NULL ? "its page" : "back what it was sent",
+		         strerror(-rc));
 		return rc;
 	}
 	return (int64_t)(generator->ended - before);
@@ -161,13 +200,16 @@ int connect_to(unsigned port, unsigned number)
 	return fd;
 }
 
-static char *make_pattern(void)
+static void fill_pattern(struct generator *generator)
 {
-	char *pattern = malloc(PATTERN + AT_ONCE);
+	for (size_t i = 0; i < generator->period + AT_ONCE; i++)
+		generator->pattern[i] = (char)((i % generator->period * 2654435761u) >> 13);
+}
 
-	for (size_t i = 0; pattern != NULL && i < PATTERN + AT_ONCE; i++)
-		pattern[i] = (char)((i % PATTERN * 2654435761u) >> 13);
-	return pattern;
+static void fill_requests(struct generator *generator, const char *request)
+{
+	for (size_t i = 0; i < generator->period + AT_ONCE; i++)
+		generator->pattern[i] = request[i % generator->size];
 }
 
 static int link_open(struct generator *generator, struct link *link, unsigned port, unsigned number)
@@ -175,21 +217,30 @@ static int link_open(struct generator *generator, struct link *link, unsigned po
 	link->fd = connect_to(port, number);
 	if (link->fd < 0)
 		return link->fd;
+	if (generator->page != NULL && (link->reply = malloc(MOST_HEAD + generator->page_size)) == NULL)
+		return -ENOMEM;
 	return listen_for(generator, link, EPOLLIN, EPOLL_CTL_ADD);
 }
 
-struct generator *generator_create(unsigned port, unsigned count, size_t size, unsigned depth)
+static struct generator *create(unsigned count, size_t size, unsigned depth, size_t period)
 {
-	struct generator *generator = calloc(1, sizeof *generator);
-	int rc = generator == NULL ? -ENOMEM : 0;
+	struct generator *made = calloc(1, sizeof *made);
 
-	if (rc < 0)
-		return NULL;
-	*generator = (struct generator){.count = count, .size = size, .depth = depth, .epoll = epoll_create1(EPOLL_CLOEXEC),
-	                                .pattern = make_pattern(), .links = calloc(count, sizeof(struct link))};
-	if (generator->epoll < 0 || generator->pattern == NULL || generator->links == NULL)
-		rc = -ENOMEM;
-	for (unsigned i = 0; i < count && rc == 0; i++)
+	if (made == NULL)
+		abort();
+	*made = (struct generator){.count = count, .size = size, .depth = depth, .period = period,
+	                           .epoll = epoll_create1(EPOLL_CLOEXEC), .pattern = malloc(period + AT_ONCE),
+	                           .links = calloc(count, sizeof(struct link))};
+	if (made->epoll < 0 || made->pattern == NULL || made->links == NULL)
+		abort();
+	return made;
+}
+
+static struct generator *connect_all(struct generator *generator, unsigned port)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < generator->count && rc == 0; i++)
 		rc = link_open(generator, &generator->links[i], port, i);
 	if (rc == 0)
 		return generator;
@@ -198,15 +249,38 @@ struct generator *generator_create(unsigned port, unsigned count, size_t size, u
 	return NULL;
 }
 
+struct generator *generator_create(unsigned port, unsigned count, size_t size, unsigned depth)
+{
+	struct generator *made = create(count, size, depth, PATTERN);
+
+	fill_pattern(made);
+	return connect_all(made, port);
+}
+
+struct generator *generator_create_http(unsigned port, unsigned count, size_t size)
+{
+	char request[64];
+	size_t length = (size_t)snprintf(request, sizeof request, "GET / HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", port);
+	struct generator *made = create(count, length, 1, length * REQUESTS);
+
+	fill_requests(made, request);
+	made->page = make_page(size);
+	made->page_size = size;
+	return connect_all(made, port);
+}
+
 void generator_destroy(struct generator *generator)
 {
 	if (generator == NULL)
 		return;
-	for (unsigned i = 0; generator->links != NULL && i < generator->count; i++)
+	for (unsigned i = 0; i < generator->count; i++) {
 		if (generator->links[i].fd > 0)
 			close(generator->links[i].fd);
+		free(generator->links[i].reply);
+	}
 	close(generator->epoll);
 	free(generator->links);
 	free(generator->pattern);
+	free(generator->page);
 	free(generator);
 }

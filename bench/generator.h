@@ -1,5 +1,5 @@
 /* The clients: a closed loop that keeps messages in flight and compares every byte that comes
- * back with what was sent. */
+ * back with what was sent, or every reply with the page that it is to have. */
 #ifndef BENCH_GENERATOR_H
 #define BENCH_GENERATOR_H
 
@@ -12,6 +12,8 @@ struct generator;
 /* Connects `count` clients to `port`. `size`: bytes of a message; `depth`: messages that each
  * keeps in flight. NULL after a complaint. */
 struct generator *generator_create(unsigned port, unsigned count, size_t size, unsigned depth);
+/* Each of them asks for the page of `size` bytes, and, when it has come, for it again. */
+struct generator *generator_create_http(unsigned port, unsigned count, size_t size);
 void generator_destroy(struct generator *generator);
 
 /* Round trips, until `trips` were begun or `seconds` are over, and then until the last byte is

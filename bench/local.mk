@@ -25,11 +25,14 @@ check_PROGRAMS += %reldir%/brink-bench
 	%reldir%/echo_by_hand.h \
 	%reldir%/generator.c \
 	%reldir%/generator.h \
+	%reldir%/http.c \
 	%reldir%/idle.c \
 	%reldir%/job_brink.c \
 	%reldir%/jobs.h \
 	%reldir%/machine.c \
 	%reldir%/main.c \
+	%reldir%/page.c \
+	%reldir%/page.h \
 	%reldir%/pair.c \
 	%reldir%/pair.h \
 	%reldir%/peer_brink_socket.c \
@@ -37,6 +40,7 @@ check_PROGRAMS += %reldir%/brink-bench
 	%reldir%/peer_cheat.c \
 	%reldir%/peer_double_buffer.c \
 	%reldir%/peer_epoll.c \
+	%reldir%/peer_epoll_http.c \
 	%reldir%/peer_mutex.c \
 	%reldir%/peer_poll.c \
 	%reldir%/peers.h \
@@ -68,8 +72,22 @@ if HAVE_LIBUV
 %canon_reldir%_brink_bench_CFLAGS += $(LIBUV_CFLAGS)
 %canon_reldir%_brink_bench_LDADD += $(LIBUV_LIBS)
 endif
+if HTTP
+%canon_reldir%_brink_bench_SOURCES += %reldir%/peer_brink_http.c
+%canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_PEER_BRINK_HTTP=1
+if HTTP_LLHTTP
+%canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_LLHTTP=1
+endif
+if HAVE_LIBUV
+%canon_reldir%_brink_bench_SOURCES += %reldir%/parser.h %reldir%/peer_libuv_http.c
+%canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_PEER_LIBUV_HTTP=1
+%canon_reldir%_brink_bench_CFLAGS += $(HTTP_CFLAGS)
+%canon_reldir%_brink_bench_LDADD += $(HTTP_LIBS)
+endif
+endif
 if HAVE_LIBEVENT
-%canon_reldir%_brink_bench_SOURCES += %reldir%/job_libevent.c %reldir%/peer_bufferevent.c %reldir%/peer_libevent.c \
+%canon_reldir%_brink_bench_SOURCES += %reldir%/job_libevent.c %reldir%/peer_bufferevent.c %reldir%/peer_evhttp.c \
+	%reldir%/peer_libevent.c \
 	%reldir%/timer_libevent.c %reldir%/write_bufferevent.c
 %canon_reldir%_brink_bench_CPPFLAGS += -DHAVE_PEER_LIBEVENT=1
 %canon_reldir%_brink_bench_CFLAGS += $(LIBEVENT_CFLAGS)

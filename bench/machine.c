@@ -45,6 +45,17 @@ void raise_descriptor_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+bool has_program(const char *name)
+{
+	char command[64];
+
+	snprintf(command, sizeof command, "command -v %s >/dev/null 2>&1", name);
+	if (system(command) == 0)
+		return true;
+	complain("%s is not installed: what it measures is left out", name);
+	return false;
+}
+
 /* The value of the first line of `path` that begins with `name`. */
 static void read_field(const char *path, const char *name, char *value, size_t size)
 {

@@ -23,6 +23,7 @@ static const struct subcommand subcommands[] = {
 	{"pipeline", bench_echo, "the same with 16 messages of 64 B in flight", {.depth = 16}},
 	{"idle", bench_idle, "echo beside 10,000 silent connections, and without them", {0}},
 	{"connect", bench_connect, "connections that come, send a message, get it back and go", {0}},
+	{"http", bench_http, "a page of 64 bytes over HTTP, asked for by wrk (slots of 1 s)", {.slot = 1}},
 	{"timers", bench_timers, "a million timers: start, stop, move, expire (of 5 slots, unless said)", {.rounds = 5}},
 	{"wakeup", bench_wakeup, "a wakeup of a loop that one is pending for", {0}},
 	{"tasks", bench_tasks, "jobs posted to a loop by 1, 2 and 4 threads", {0}},
@@ -52,7 +53,7 @@ static void help(FILE *file)
 	              "  --backend=LIST      libbrink's backends, by commas; all that work here, unless said\n"
 	              "  --peers=LIST        which peers; all, unless said. The reference is always run\n"
 	              "  --connections=N     %u, unless said\n"
-	              "  --size=BYTES        of a message; %zu\n"
+	              "  --size=BYTES        of a message, or a page; %zu\n"
 	              "  --depth=N           messages that each connection keeps in flight; %u\n"
 	              "  --rounds=N|tiny     slots of each peer; %u. tiny: the shortest run that checks everything\n"
 	              "  --slot=SECONDS      how long a slot is; %g\n"

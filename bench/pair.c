@@ -7,6 +7,11 @@ bool can_serve(const struct peer *peer)
 	return peer->serve != NULL;
 }
 
+bool can_serve_http(const struct peer *peer)
+{
+	return peer->serve_http != NULL;
+}
+
 /* All servers come before all clients, so that no server has inherited another one's client. */
 static int serve_all(struct contender *contenders, size_t count)
 {

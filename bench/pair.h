@@ -12,6 +12,7 @@ struct pair {
 };
 
 bool can_serve(const struct peer *peer);
+bool can_serve_http(const struct peer *peer);
 
 /* Starts the servers of all contenders, and connects `clients` clients to each. */
 int pairs_start(struct contender *contenders, size_t count, const struct settings *settings, unsigned clients);

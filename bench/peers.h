@@ -7,6 +7,7 @@
 extern const struct peer peer_epoll, peer_poll, peer_io_uring;
 extern const struct peer peer_brink_watch, peer_brink_socket;
 extern const struct peer peer_libev, peer_libevent, peer_bufferevent, peer_libuv, peer_libuv_write;
+extern const struct peer peer_brink_http, peer_epoll_http, peer_evhttp, peer_libuv_http, peer_cheat_http;
 extern const struct peer peer_mutex, peer_double_buffer, peer_cheat;
 
 /* What they do beside serving: timer_*.c, job_*.c, write_*.c. */

@@ -58,11 +58,15 @@ void count_allocations(struct allocations *allocations)
 /* exit() would write what is buffered in both processes. */
 static _Noreturn void serve(const struct contender *contender, int listener)
 {
+	const struct peer *peer = contender->peer;
 	int rc;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	pin_to(SERVER_SIDE);
-	rc = contender->peer->serve(listener, contender->backend);
+	if (peer->serve_http != NULL)
+		rc = peer->serve_http(listener, contender->backend, contender->page);
+	else
+		rc = peer->serve(listener, contender->backend);
 	complain("%s: its server ended: %s", contender->label, brink_strerror(rc));
 	_exit(EXIT_FAILURE);
 }
@@ -104,33 +108,35 @@ static void end_well(int number)
 	_exit(EXIT_SUCCESS); /* which makes the tracer write what it has counted */
 }
 
-/* brink-bench serve PEER BACKEND LISTENER PIPE */
+/* brink-bench serve PEER BACKEND PAGE LISTENER PIPE */
 int serve_traced(int argc, char **argv)
 {
 	struct contender contender = {0};
 	pid_t itself = getpid();
 
-	if (argc != 6 || (contender.peer = find_peer(argv[2])) == NULL)
+	if (argc != 7 || (contender.peer = find_peer(argv[2])) == NULL)
 		return EXIT_FAILURE;
 	contender.backend = strcmp(argv[3], "-") == 0 ? NULL : argv[3];
+	contender.page = strtoul(argv[4], NULL, 10);
 	snprintf(contender.label, sizeof contender.label, "%s", argv[2]);
 	signal(SIGTERM, end_well);
-	if (write(atoi(argv[5]), &itself, sizeof itself) != sizeof itself)
+	if (write(atoi(argv[6]), &itself, sizeof itself) != sizeof itself)
 		return EXIT_FAILURE;
-	close(atoi(argv[5]));
-	serve(&contender, atoi(argv[4]));
+	close(atoi(argv[6]));
+	serve(&contender, atoi(argv[5]));
 }
 
 static _Noreturn void run_traced(const struct contender *contender, const char *const *prefix, int listener, int report)
 {
-	char numbers[2][16], self[4096];
+	char numbers[3][24], self[4096];
 	const char *arguments[32];
 	size_t count = 0;
 	ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
 
 	self[length < 0 ? 0 : length] = '\0';
-	snprintf(numbers[0], sizeof numbers[0], "%d", listener);
-	snprintf(numbers[1], sizeof numbers[1], "%d", report);
+	snprintf(numbers[0], sizeof numbers[0], "%zu", contender->page);
+	snprintf(numbers[1], sizeof numbers[1], "%d", listener);
+	snprintf(numbers[2], sizeof numbers[2], "%d", report);
 	while (prefix[count] != NULL) {
 		arguments[count] = prefix[count];
 		count++;
@@ -141,6 +147,7 @@ static _Noreturn void run_traced(const struct contender *contender, const char *
 	arguments[count++] = contender->backend != NULL ? contender->backend : "-";
 	arguments[count++] = numbers[0];
 	arguments[count++] = numbers[1];
+	arguments[count++] = numbers[2];
 	arguments[count] = NULL;
 	execvp(arguments[0], (char *const *)arguments);
 	complain("%s: %s", arguments[0], strerror(errno));

@@ -1,4 +1,4 @@
-/* A peer's echo server, in a process of its own. */
+/* A peer's server, in a process of its own. */
 #ifndef BENCH_SERVER_H
 #define BENCH_SERVER_H
 

@@ -278,7 +278,7 @@ AC_DEFUN([BRINK_LIBEVENT], [
 	brink_libevent=no
 	AS_CASE([$with_libevent],
 		[auto|yes],
-			[PKG_CHECK_MODULES([LIBEVENT], [libevent_core >= 2.1 libevent_pthreads >= 2.1], [brink_libevent=yes],
+			[PKG_CHECK_MODULES([LIBEVENT], [libevent_core >= 2.1 libevent_extra >= 2.1 libevent_pthreads >= 2.1], [brink_libevent=yes],
 				[AS_IF([test "x$with_libevent" = xyes],
 					[AC_MSG_ERROR([libevent 2.1 was asked for and not found
 (Debian: libevent-dev; FreeBSD, NetBSD, OpenBSD, Homebrew: libevent)])])])],

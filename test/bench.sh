@@ -21,6 +21,15 @@ for name in echo bulk pipeline idle connect timers wakeup tasks writers latency;
 	attempt "$name" measures $name
 done
 
+if ! $bench --list | grep -q brink-http; then
+	skip 'http: the library was built without it'
+elif ! command -v wrk >/dev/null 2>&1; then
+	skip 'http: wrk is missing'
+else
+	attempt 'http' measures http --backend=epoll
+	attempt 'http: a wrong page is an error' sh -c "! $bench http --rounds=tiny --peers=cheat-http --connections=1"
+fi
+
 # valgrind 3.19 gives up on the debugging information of clang 14.
 valgrind_reads_it()
 {
@@ -37,6 +46,8 @@ else
 	for quantity in 'user instructions' 'system calls'; do
 		attempt "counts: $quantity" grep "\"quantity\": \"$quantity per round trip\".*\"median\": [1-9]" "$scratch/counts"
 	done
+	attempt 'counts: HTTP' sh -c "$bench counts --rounds=tiny --peers=epoll-http --connections=2 --json=- 2>/dev/null |
+		grep '\"quantity\": \"user instructions per request\".*\"median\": [1-9]'"
 	attempt 'counts: bytes of an idle connection' \
 		grep '"quantity": "idle connection".*"median": [1-9][0-9]' "$scratch/counts"
 fi
@@ -50,7 +61,7 @@ attempt 'an unknown backend is an error' sh -c "! $bench echo --backend=nonesuch
 # A program that counted 3.00 system calls where the limit was 3.06.
 made_up()
 {
-	printf '#!/bin/sh\nfor option; do :; done\ncat >"${option#--json=}" <<END\n%s\nEND\n' '{"machine": {"architecture": "x", "build": "y"},
+	printf '#!/bin/sh\n[ "$1" != --list ] || exit 0\nfor option; do :; done\ncat >"${option#--json=}" <<END\n%s\nEND\n' '{"machine": {"architecture": "x", "build": "y"},
 		"rows": [{"contender": "a", "quantity": "calls", "value": {"median": 3.00}}]}' >"$scratch/program"
 	chmod +x "$scratch/program"
 }
