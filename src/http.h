@@ -1,6 +1,7 @@
 /* HTTP from inside.
  *
- *   http_scan.c       finds the end of a head byte by byte, with the limits
+ *   http_words.c      characters, names and lists
+ *   http_scan.c       finds the end of a head, with the limits
  *   http_head.c       a head in one piece of memory: lines checked, headers found
  *   http_framing.c    what the headers say of the body, the host and the connection
  *   http_parser_*.c   the parser library, one file for each that is known
@@ -95,10 +96,28 @@ int brink__http_head_value(struct brink__http_head *head, const char *at, size_t
 int brink__http_framing_of_request(struct brink__http_head *head, unsigned *status);
 int brink__http_framing_of_response(struct brink__http_head *head);
 
+/* ---- words: http_words.c ---- */
+
+/* What a character may be part of. */
+#define BRINK__HTTP_TOKEN 1u
+#define BRINK__HTTP_HOSTS 2u
+#define BRINK__HTTP_TEXT 4u /* a line */
+extern const unsigned char brink__http_kinds[256];
+
+/* How many of the first characters are of a kind. The end of a string is of none. */
+static inline size_t brink__http_run(const char *text, size_t size, unsigned kind)
+{
+	size_t run = 0;
+
+	while (run < size && (brink__http_kinds[(unsigned char)text[run]] & kind) != 0)
+		run++;
+	return run;
+}
+
 /* Whether one of the values of the headers of this name, which are lists, is `token`. */
 bool brink__http_has_token(const struct brink_http_header *headers, size_t count, const char *name,
                            const char *token);
-bool brink__http_is_token_char(unsigned char c);
+bool brink__http_list_has(const char *list, const char *token);
 bool brink__http_is_token(const char *text);
 bool brink__http_same(const char *one, const char *other); /* in any case of letters */
 

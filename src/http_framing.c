@@ -88,10 +88,7 @@ static void read_connection(struct brink__http_head *head)
 
 static bool is_host(const char *text, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		if (text[i] <= ' ' || text[i] >= 0x7f || strchr("/?#@\\,\"<>^`{|}", text[i]) != NULL)
-			return false;
-	return true;
+	return brink__http_run(text, size, BRINK__HTTP_HOSTS) == size;
 }
 
 /* "http://host/path" and its kin: its host is the one that counts. */

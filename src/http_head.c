@@ -8,80 +8,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- words ---- */
-
-bool brink__http_is_token_char(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
-}
-
-bool brink__http_is_token(const char *text)
-{
-	if (*text == '\0')
-		return false;
-	while (brink__http_is_token_char((unsigned char)*text))
-		text++;
-	return *text == '\0';
-}
-
-/* By no locale's rules. */
-static char lower(char c)
-{
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
-}
-
-static bool same(const char *one, const char *other, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		if (lower(one[i]) != lower(other[i]))
-			return false;
-	return true;
-}
-
-bool brink__http_same(const char *one, const char *other)
-{
-	size_t size = strlen(one);
-
-	return size == strlen(other) && same(one, other, size);
-}
-
-const char *brink_http_find(const struct brink_http_header *headers, size_t count, const char *name)
-{
-	for (size_t i = 0; i < count; i++)
-		if (brink__http_same(headers[i].name, name))
-			return headers[i].value;
-	return NULL;
-}
-
-static bool list_has(const char *list, const char *token)
-{
-	size_t wanted = strlen(token);
-
-	while (*list != '\0') {
-		size_t size = strcspn(list, ","), end = size;
-		const char *at = list;
-
-		while (end > 0 && (*at == ' ' || *at == '\t'))
-			at++, end--;
-		while (end > 0 && (at[end - 1] == ' ' || at[end - 1] == '\t'))
-			end--;
-		if (end == wanted && same(at, token, wanted))
-			return true;
-		list += size + (list[size] == ',');
-	}
-	return false;
-}
-
-bool brink__http_has_token(const struct brink_http_header *headers, size_t count, const char *name,
-                           const char *token)
-{
-	for (size_t i = 0; i < count; i++)
-		if (brink__http_same(headers[i].name, name) && list_has(headers[i].value, token))
-			return true;
-	return false;
-}
-
 /* ---- lines, as they came ---- */
 
 static bool is_digit(char c)
@@ -105,10 +31,8 @@ static int check_version(const char *text, unsigned *minor, unsigned *status)
 /* Token, one space, visible characters, one space, version. */
 static int check_request_line(struct brink__http_head *head, const char *line, size_t size, unsigned *status)
 {
-	size_t method = 0, target;
+	size_t method = brink__http_run(line, size, BRINK__HTTP_TOKEN), target;
 
-	while (method < size && brink__http_is_token_char((unsigned char)line[method]))
-		method++;
 	if (method == 0 || method == size || line[method] != ' ')
 		return -EPROTO;
 	target = method + 1;
@@ -136,10 +60,8 @@ static int check_status_line(struct brink__http_head *head, char *line, size_t s
  * white space, nor white space before the colon gets through. */
 static bool line_is_sound(const char *line, size_t size)
 {
-	size_t name = 0;
+	size_t name = brink__http_run(line, size, BRINK__HTTP_TOKEN);
 
-	while (name < size && brink__http_is_token_char((unsigned char)line[name]))
-		name++;
 	return name > 0 && name < size && line[name] == ':';
 }
 
@@ -205,9 +127,7 @@ static void end_parts(struct brink__http_head *head)
 		bytes[head->target - bytes - 1] = '\0';
 	}
 	for (size_t i = 0; i < head->count; i++) {
-		char *name = bytes + (head->headers[i].name - bytes);
-
-		name[strcspn(name, ":")] = '\0';
+		*strchr(bytes + (head->headers[i].name - bytes), ':') = '\0';
 		if (*head->headers[i].value == '\0')
 			continue;
 		end = strchr(bytes + (head->headers[i].value - bytes), '\r');

@@ -147,18 +147,11 @@ static size_t chunk_digits(const unsigned char *line, size_t size)
 	return digits;
 }
 
-static bool trailer_is_sound(const unsigned char *line, size_t size)
+static bool trailer_is_sound(const char *line, size_t size)
 {
-	size_t name = 0;
+	size_t name = brink__http_run(line, size, BRINK__HTTP_TOKEN);
 
-	while (name < size && brink__http_is_token_char(line[name]))
-		name++;
-	if (name == 0 || name == size || line[name] != ':')
-		return false;
-	for (size_t i = name; i < size; i++)
-		if ((line[i] < ' ' && line[i] != '\t') || line[i] == 0x7f)
-			return false;
-	return true;
+	return name > 0 && name < size && line[name] == ':' && brink__http_run(line, size, BRINK__HTTP_TEXT) == size;
 }
 
 /* A line of at most `most` bytes, with its end, in `line`: its length; 0: more is needed. */
@@ -225,7 +218,7 @@ static int read_trailer(struct brink__http_reader *reader, brink_buffer *in)
 	reader->trailers += (uint64_t)size;
 	if (reader->trailers > TRAILERS)
 		return refuse(reader, 431, -EMSGSIZE);
-	if (size > 2 && !trailer_is_sound((unsigned char *)line, (size_t)size - 2))
+	if (size > 2 && !trailer_is_sound(line, (size_t)size - 2))
 		return refuse(reader, 400, -EPROTO);
 	if (to_parser(reader, line, (size_t)size) < 0)
 		return -EPROTO;

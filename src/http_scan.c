@@ -1,6 +1,6 @@
-/* Finds the end of a head byte by byte, each looked at once however slowly they come. What no
- * head may have is refused here already: a bare CR or LF, on whose meaning two programs in a row
- * might differ, NUL and other control characters; and what is above the limits. */
+/* Finds the end of a head; each byte is looked at once however slowly they come. What no head may
+ * have is refused here already: a bare CR or LF, on whose meaning two programs in a row might
+ * differ, NUL and other control characters; and what is above the limits. */
 #include "config.h"
 
 #include "http.h"
@@ -19,7 +19,7 @@ static bool is_allowed(unsigned char previous, unsigned char c)
 {
 	if ((previous == '\r') != (c == '\n'))
 		return false;
-	return c == '\t' || c == '\r' || c == '\n' || (c >= ' ' && c != 0x7f);
+	return c == '\r' || c == '\n' || (brink__http_kinds[c] & BRINK__HTTP_TEXT) != 0;
 }
 
 /* 1: an empty line, which ends the head. */
@@ -50,6 +50,38 @@ static int look(struct brink__http_scan *scan, unsigned char c, const struct bri
 	return c == '\n' ? end_line(scan, limits, status) : 0;
 }
 
+/* What a line is made of, within the limits, is passed over at once: how much that is. */
+static size_t pass_text(struct brink__http_scan *scan, const char *bytes, size_t size,
+                        const struct brink_http_limits *limits)
+{
+	size_t most = limits->max_head - scan->at, run;
+
+	if (scan->lines == 0 && limits->max_line - scan->line < most)
+		most = limits->max_line - scan->line;
+	if (scan->previous == '\r')
+		return 0;
+	run = brink__http_run(bytes, size < most ? size : most, BRINK__HTTP_TEXT);
+	if (run > 0)
+		scan->previous = (unsigned char)bytes[run - 1];
+	scan->at += run;
+	scan->line += run;
+	return run;
+}
+
+static int look_at(struct brink__http_scan *scan, const char *bytes, size_t size,
+                   const struct brink_http_limits *limits, unsigned *status)
+{
+	size_t done = 0;
+	int rc = 0;
+
+	while (rc == 0 && done < size) {
+		done += pass_text(scan, bytes + done, size - done, limits);
+		if (done < size)
+			rc = look(scan, (unsigned char)bytes[done++], limits, status);
+	}
+	return rc;
+}
+
 int brink__http_scan_head(struct brink__http_scan *scan, const brink_buffer *in,
                           const struct brink_http_limits *limits, unsigned *status)
 {
@@ -58,7 +90,6 @@ int brink__http_scan_head(struct brink__http_scan *scan, const brink_buffer *in,
 
 	while (rc == 0 && (count = brink_buffer_iovecs(in, scan->at, parts, PARTS)) > 0)
 		for (int i = 0; i < count && rc == 0; i++)
-			for (size_t k = 0; k < parts[i].iov_len && rc == 0; k++)
-				rc = look(scan, ((const unsigned char *)parts[i].iov_base)[k], limits, status);
+			rc = look_at(scan, parts[i].iov_base, parts[i].iov_len, limits, status);
 	return rc;
 }

@@ -54,12 +54,8 @@ size_t brink__http_date(char text[BRINK__HTTP_DATE])
 /* What could end the line, or the head, early would be the program's user speaking, not it. */
 bool brink__http_header_is_sound(const struct brink_http_header *header)
 {
-	if (header->name == NULL || header->value == NULL || !brink__http_is_token(header->name))
-		return false;
-	for (const char *at = header->value; *at != '\0'; at++)
-		if (((unsigned char)*at < ' ' && *at != '\t') || *at == 0x7f)
-			return false;
-	return true;
+	return header->name != NULL && header->value != NULL && brink__http_is_token(header->name) &&
+	       header->value[brink__http_run(header->value, SIZE_MAX, BRINK__HTTP_TEXT)] == '\0';
 }
 
 int brink__http_put(brink_buffer *out, const char *text)

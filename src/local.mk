@@ -130,6 +130,7 @@ http_files = \
 	%reldir%/http_session.c \
 	%reldir%/http_session.h \
 	%reldir%/http_time.c \
+	%reldir%/http_words.c \
 	%reldir%/http_write.c
 EXTRA_DIST += $(http_files) %reldir%/http_none.c %reldir%/http_parser_joyent.c %reldir%/http_parser_llhttp.c
 if HTTP
