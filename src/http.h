@@ -24,6 +24,7 @@
 #include <brink/http.h>
 
 #include <stdbool.h>
+#include <string.h>
 #include <sys/types.h>
 
 #define BRINK__HTTP_MAX_HEAD ((size_t)64 << 10)
@@ -159,12 +160,25 @@ int brink__http_read_body(struct brink__http_reader *reader, brink_buffer *in, b
 /* ---- writing ---- */
 
 const char *brink__http_reason(unsigned status);
-/* "Date: ...\r\n" of now. */
-#define BRINK__HTTP_DATE 40
-size_t brink__http_date(char text[BRINK__HTTP_DATE]);
 bool brink__http_header_is_sound(const struct brink_http_header *header);
 int brink__http_put(brink_buffer *out, const char *text);
-int brink__http_put_headers(brink_buffer *out, const struct brink_http_header *headers, size_t count);
+
+/* Into memory that has room for it; what they return is where it ends. */
+static inline char *brink__http_write(char *at, const char *text)
+{
+	size_t size = strlen(text);
+
+	memcpy(at, text, size);
+	return at + size;
+}
+char *brink__http_write_number(char *at, uint64_t number);
+#define BRINK__HTTP_NUMBER 20u /* bytes, at most */
+/* "Date: ...\r\n" of now. */
+char *brink__http_write_date(char *at);
+#define BRINK__HTTP_DATE 40u
+char *brink__http_write_headers(char *at, const struct brink_http_header *headers, size_t count);
+size_t brink__http_headers_size(const struct brink_http_header *headers, size_t count);
+
 int brink__http_put_chunk(brink_buffer *out, brink_buffer *part);
 
 #endif

@@ -5,8 +5,9 @@
 #include "memory.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+
+#define LENGTH_LINE (18u + BRINK__HTTP_NUMBER)
 
 /* ---- the request ---- */
 
@@ -53,15 +54,15 @@ static bool is_idempotent(const char *method)
 }
 
 /* Where a body is usual its length is said also when it is 0. */
-static int put_length(brink_buffer *out, const char *method, const brink_buffer *body)
+static char *write_length(char *at, const char *method, const brink_buffer *body)
 {
 	size_t length = body == NULL ? 0 : brink_buffer_length(body);
-	char line[48];
 
 	if (length == 0 && strcmp(method, "POST") != 0 && strcmp(method, "PUT") != 0 && strcmp(method, "PATCH") != 0)
-		return 0;
-	snprintf(line, sizeof line, "Content-Length: %zu\r\n", length);
-	return brink__http_put(out, line);
+		return at;
+	at = brink__http_write(at, "Content-Length: ");
+	at = brink__http_write_number(at, length);
+	return brink__http_write(at, "\r\n");
 }
 
 static int put_request(brink_buffer *out, const brink_http_client *client, const char *method,
@@ -69,15 +70,22 @@ static int put_request(brink_buffer *out, const brink_http_client *client, const
 {
 	const char *const parts[] = {method, " ", options->target == NULL ? "/" : options->target,
 	                             " HTTP/1.1\r\nHost: ", client->host, "\r\n"};
-	int rc = 0;
+	size_t count = sizeof parts / sizeof parts[0];
+	size_t size = LENGTH_LINE + 2 + brink__http_headers_size(options->headers, options->header_count);
+	char *start, *at;
 
-	for (size_t i = 0; i < sizeof parts / sizeof parts[0] && rc == 0; i++)
-		rc = brink__http_put(out, parts[i]);
-	if (rc == 0)
-		rc = brink__http_put_headers(out, options->headers, options->header_count);
-	if (rc == 0)
-		rc = put_length(out, method, options->body);
-	return rc == 0 ? brink__http_put(out, "\r\n") : rc;
+	for (size_t i = 0; i < count; i++)
+		size += strlen(parts[i]);
+	start = at = brink_buffer_reserve(out, size, NULL);
+	if (start == NULL)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		at = brink__http_write(at, parts[i]);
+	at = brink__http_write_headers(at, options->headers, options->header_count);
+	at = write_length(at, method, options->body);
+	at = brink__http_write(at, "\r\n");
+	brink_buffer_commit(out, (size_t)(at - start));
+	return 0;
 }
 
 int brink__http_exchange_create(struct brink__http_exchange **exchange, const brink_http_client *client,

@@ -14,8 +14,12 @@ struct reply {
 	size_t count;
 	int64_t length; /* below 0: not known */
 	/* Found out. */
+	bool names_connection, says_close; /* the program's headers */
 	bool chunked, close;
 };
+
+/* Bytes of a head, at most, without the program's headers. */
+#define HEAD_ROOM (256u + BRINK__HTTP_DATE)
 
 static bool has_body(unsigned status)
 {
@@ -28,69 +32,87 @@ static bool is_ours(const char *name)
 	       brink__http_same(name, "Date");
 }
 
-static int check(const struct reply *reply)
+static int check(struct reply *reply)
 {
 	if (reply->status < 200 || reply->status > 999 || (!has_body(reply->status) && reply->length > 0))
 		return -EINVAL;
-	for (size_t i = 0; i < reply->count; i++)
-		if (!brink__http_header_is_sound(&reply->headers[i]) || is_ours(reply->headers[i].name))
+	for (size_t i = 0; i < reply->count; i++) {
+		const struct brink_http_header *header = &reply->headers[i];
+
+		if (!brink__http_header_is_sound(header) || is_ours(header->name))
 			return -EINVAL;
+		if (!brink__http_same(header->name, "Connection"))
+			continue;
+		reply->names_connection = true;
+		reply->says_close = reply->says_close || brink__http_list_has(header->value, "close");
+	}
 	return 0;
 }
 
 /* Who waits for "100 Continue" and gets another answer may send the body, or not: then nobody knows
  * where the next request begins. And a body that nobody wants to read is not waited for. */
-static bool must_close(brink_http_request *request, const struct reply *reply, bool ends)
+static bool must_close(brink_http_request *request, bool ends)
 {
 	struct brink__http_session *session = request->session;
+	const struct brink__http_head *head = request->head;
 	bool close;
 
+	/* Where no body can come, what the lock is for is never set. */
+	if (head->length == 0 && !head->chunked && !head->expects)
+		return request->close;
 	pthread_mutex_lock(&session->lock);
 	close = request->close || brink__http_waits_for_word(request) ||
 	        (ends && session->receiving == request && request->on_body == NULL);
 	pthread_mutex_unlock(&session->lock);
-	return close || brink__http_has_token(reply->headers, reply->count, "Connection", "close");
+	return close;
 }
 
-static int put_framing(brink_buffer *out, const struct reply *reply)
+static char *write_status(char *at, unsigned status)
 {
-	char line[48];
+	at = brink__http_write(at, "HTTP/1.1 ");
+	at = brink__http_write_number(at, status);
+	at = brink__http_write(at, " ");
+	at = brink__http_write(at, brink__http_reason(status));
+	return brink__http_write(at, "\r\n");
+}
 
+static char *write_framing(char *at, const struct reply *reply)
+{
 	if (!has_body(reply->status))
-		return 0;
+		return at;
 	if (reply->chunked)
-		return brink__http_put(out, "Transfer-Encoding: chunked\r\n");
+		return brink__http_write(at, "Transfer-Encoding: chunked\r\n");
 	if (reply->length < 0)
-		return 0;
-	snprintf(line, sizeof line, "Content-Length: %lld\r\n", (long long)reply->length);
-	return brink__http_put(out, line);
+		return at;
+	at = brink__http_write(at, "Content-Length: ");
+	at = brink__http_write_number(at, (uint64_t)reply->length);
+	return brink__http_write(at, "\r\n");
 }
 
-static int put_connection(brink_buffer *out, unsigned minor, const struct reply *reply)
+static char *write_connection(char *at, unsigned minor, const struct reply *reply)
 {
-	if (reply->close && !brink__http_has_token(reply->headers, reply->count, "Connection", "close"))
-		return brink__http_put(out, "Connection: close\r\n");
-	if (reply->close || brink_http_find(reply->headers, reply->count, "Connection") != NULL)
-		return 0;
-	return minor == 0 ? brink__http_put(out, "Connection: keep-alive\r\n") : 0;
+	if (reply->close && !reply->says_close)
+		return brink__http_write(at, "Connection: close\r\n");
+	if (reply->close || reply->names_connection || minor > 0)
+		return at;
+	return brink__http_write(at, "Connection: keep-alive\r\n");
 }
 
 static int put_head(brink_buffer *out, unsigned minor, const struct reply *reply)
 {
-	char line[64], date[BRINK__HTTP_DATE];
-	int rc;
+	size_t room = HEAD_ROOM + brink__http_headers_size(reply->headers, reply->count);
+	char *start = brink_buffer_reserve(out, room, NULL), *at;
 
-	snprintf(line, sizeof line, "HTTP/1.1 %u %s\r\n", reply->status, brink__http_reason(reply->status));
-	rc = brink__http_put(out, line);
-	if (rc == 0 && brink__http_date(date) > 0)
-		rc = brink__http_put(out, date);
-	if (rc == 0)
-		rc = brink__http_put_headers(out, reply->headers, reply->count);
-	if (rc == 0)
-		rc = put_framing(out, reply);
-	if (rc == 0)
-		rc = put_connection(out, minor, reply);
-	return rc == 0 ? brink__http_put(out, "\r\n") : rc;
+	if (start == NULL)
+		return -ENOMEM;
+	at = write_status(start, reply->status);
+	at = brink__http_write_date(at);
+	at = brink__http_write_headers(at, reply->headers, reply->count);
+	at = write_framing(at, reply);
+	at = write_connection(at, minor, reply);
+	at = brink__http_write(at, "\r\n");
+	brink_buffer_commit(out, (size_t)(at - start));
+	return 0;
 }
 
 /* In `out` is the head, with what the request, and its client, make of the reply. */
@@ -100,16 +122,13 @@ static int prepare(brink_http_request *request, struct reply *reply, bool ends, 
 
 	if (rc < 0)
 		return rc;
-	reply->close = must_close(request, reply, ends);
+	reply->close = must_close(request, ends) || reply->says_close;
 	if (reply->length < 0 && has_body(reply->status)) {
 		reply->chunked = request->head->minor > 0;
 		/* Its end is the connection's. */
 		reply->close = reply->close || !reply->chunked;
 	}
-	rc = put_head(out, request->head->minor, reply);
-	if (rc < 0)
-		brink_buffer_clear(out);
-	return rc;
+	return put_head(out, request->head->minor, reply);
 }
 
 /* Hands over what is in `out`; -EALREADY: the request is answered, and it is dropped. */

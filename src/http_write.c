@@ -36,12 +36,34 @@ const char *brink__http_reason(unsigned status)
 	return "";
 }
 
+/* What could end the line, or the head, early would be the program's user speaking, not it. */
+bool brink__http_header_is_sound(const struct brink_http_header *header)
+{
+	return header->name != NULL && header->value != NULL && brink__http_is_token(header->name) &&
+	       header->value[brink__http_run(header->value, SIZE_MAX, BRINK__HTTP_TEXT)] == '\0';
+}
+
+/* ---- into memory ---- */
+
+char *brink__http_write_number(char *at, uint64_t number)
+{
+	char digits[BRINK__HTTP_NUMBER], *first = digits + sizeof digits;
+	size_t size;
+
+	do {
+		*--first = (char)('0' + number % 10);
+		number /= 10;
+	} while (number > 0);
+	size = (size_t)(digits + sizeof digits - first);
+	memcpy(at, first, size);
+	return at + size;
+}
+
 /* Not by strftime(), which knows the locale's names of days. */
-size_t brink__http_date(char text[BRINK__HTTP_DATE])
+static size_t format_date(time_t now, char text[BRINK__HTTP_DATE])
 {
 	static const char days[] = "SunMonTueWedThuFriSat";
 	static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t now = time(NULL);
 	struct tm tm;
 
 	if (gmtime_r(&now, &tm) == NULL)
@@ -51,32 +73,49 @@ size_t brink__http_date(char text[BRINK__HTTP_DATE])
 	                        (tm.tm_year + 1900) % 10000, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
 }
 
-/* What could end the line, or the head, early would be the program's user speaking, not it. */
-bool brink__http_header_is_sound(const struct brink_http_header *header)
+/* Each thread keeps that of the second in which it last wrote one. */
+char *brink__http_write_date(char *at)
 {
-	return header->name != NULL && header->value != NULL && brink__http_is_token(header->name) &&
-	       header->value[brink__http_run(header->value, SIZE_MAX, BRINK__HTTP_TEXT)] == '\0';
+	static _Thread_local struct {
+		time_t second;
+		size_t size;
+		char text[BRINK__HTTP_DATE];
+	} last;
+	time_t now = time(NULL);
+
+	if (now != last.second || last.size == 0) {
+		last.size = format_date(now, last.text);
+		last.second = now;
+	}
+	memcpy(at, last.text, last.size);
+	return at + last.size;
 }
+
+size_t brink__http_headers_size(const struct brink_http_header *headers, size_t count)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += strlen(headers[i].name) + strlen(headers[i].value) + 4;
+	return size;
+}
+
+char *brink__http_write_headers(char *at, const struct brink_http_header *headers, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		at = brink__http_write(at, headers[i].name);
+		at = brink__http_write(at, ": ");
+		at = brink__http_write(at, headers[i].value);
+		at = brink__http_write(at, "\r\n");
+	}
+	return at;
+}
+
+/* ---- into buffers ---- */
 
 int brink__http_put(brink_buffer *out, const char *text)
 {
 	return brink_buffer_append(out, text, strlen(text));
-}
-
-int brink__http_put_headers(brink_buffer *out, const struct brink_http_header *headers, size_t count)
-{
-	int rc = 0;
-
-	for (size_t i = 0; i < count && rc == 0; i++) {
-		rc = brink__http_put(out, headers[i].name);
-		if (rc == 0)
-			rc = brink__http_put(out, ": ");
-		if (rc == 0)
-			rc = brink__http_put(out, headers[i].value);
-		if (rc == 0)
-			rc = brink__http_put(out, "\r\n");
-	}
-	return rc;
 }
 
 /* Its bytes are moved; on an error `part` is as before, and in `out` may be what is of no use. */
