@@ -16,17 +16,46 @@ static int refuse(unsigned *status, unsigned with)
 	return with == 501 ? -ENOTSUP : -EPROTO;
 }
 
-/* The headers of this name: how many, and the last one's value. */
-static size_t find_all(const struct brink__http_head *head, const char *name, const char **value)
-{
-	size_t found = 0;
+/* The headers of a name: how many, and the last one's value. */
+struct field {
+	size_t count;
+	const char *value;
+};
 
-	for (size_t i = 0; i < head->count; i++)
-		if (brink__http_same(head->headers[i].name, name)) {
-			found++;
-			*value = head->headers[i].value;
-		}
-	return found;
+static void note(struct field *field, const char *value)
+{
+	field->count++;
+	field->value = value;
+}
+
+/* Those that say something of what this file is about, found in one pass. */
+struct fields {
+	struct field host, length, coding, expect;
+	bool closes, keeps_alive;
+};
+
+static void read_connection(struct fields *fields, const char *value)
+{
+	fields->closes = fields->closes || brink__http_list_has(value, "close");
+	fields->keeps_alive = fields->keeps_alive || brink__http_list_has(value, "keep-alive");
+}
+
+static void find_fields(const struct brink__http_head *head, struct fields *fields)
+{
+	for (size_t i = 0; i < head->count; i++) {
+		const char *name = head->headers[i].name, *value = head->headers[i].value;
+
+		if (brink__http_same(name, "Host"))
+			note(&fields->host, value);
+		else if (brink__http_same(name, "Connection"))
+			read_connection(fields, value);
+		else if (brink__http_same(name, "Content-Length"))
+			note(&fields->length, value);
+		else if (brink__http_same(name, "Transfer-Encoding"))
+			note(&fields->coding, value);
+		else if (brink__http_same(name, "Expect"))
+			note(&fields->expect, value);
+	}
 }
 
 /* Digits, and nothing else: no sign, no list, no white space. */
@@ -42,46 +71,36 @@ static int read_length(const char *text, uint64_t *length)
 }
 
 /* 0: no Transfer-Encoding; 1: chunked; -ENOTSUP: another coding; -EPROTO. */
-static int read_coding(const struct brink__http_head *head)
+static int read_coding(const struct brink__http_head *head, const struct field *coding)
 {
-	const char *value = NULL;
-	size_t found = find_all(head, "Transfer-Encoding", &value);
-
-	if (found == 0)
+	if (coding->count == 0)
 		return 0;
-	if (found > 1 || head->minor == 0)
+	if (coding->count > 1 || head->minor == 0)
 		return -EPROTO;
-	if (brink__http_same(value, "chunked"))
+	if (brink__http_same(coding->value, "chunked"))
 		return 1;
 	/* One that we do not know may be right; chunked twice, or not at the end, is not. */
-	return brink__http_has_token(head->headers, head->count, "Transfer-Encoding", "chunked") || *value == '\0'
-	               ? -EPROTO
-	               : -ENOTSUP;
+	return brink__http_list_has(coding->value, "chunked") || *coding->value == '\0' ? -EPROTO : -ENOTSUP;
 }
 
 /* 1: a length; 0: none; -EPROTO. */
-static int read_framing(struct brink__http_head *head)
+static int read_framing(struct brink__http_head *head, const struct fields *fields)
 {
-	const char *value = NULL;
-	size_t lengths = find_all(head, "Content-Length", &value);
-	int coding = read_coding(head);
+	int coding = read_coding(head, &fields->coding);
 
-	if (lengths > 1 || (lengths == 1 && coding != 0) || coding == -EPROTO)
+	if (fields->length.count > 1 || (fields->length.count == 1 && coding != 0) || coding == -EPROTO)
 		return -EPROTO;
 	if (coding < 0)
 		return coding;
 	head->chunked = coding == 1;
-	if (lengths == 0)
+	if (fields->length.count == 0)
 		return 0;
-	return read_length(value, &head->length) < 0 ? -EPROTO : 1;
+	return read_length(fields->length.value, &head->length) < 0 ? -EPROTO : 1;
 }
 
-static void read_connection(struct brink__http_head *head)
+static bool keeps_alive(const struct brink__http_head *head, const struct fields *fields)
 {
-	bool close = brink__http_has_token(head->headers, head->count, "Connection", "close");
-
-	head->keep_alive = !close && (head->minor == 1 || brink__http_has_token(head->headers, head->count,
-	                                                                       "Connection", "keep-alive"));
+	return !fields->closes && (head->minor == 1 || fields->keeps_alive);
 }
 
 /* ---- the target and the host ---- */
@@ -123,14 +142,11 @@ static int read_target(struct brink__http_head *head)
 	return strchr(head->target, '#') == NULL ? 0 : -EPROTO;
 }
 
-static int read_host(struct brink__http_head *head)
+static int read_host(struct brink__http_head *head, const struct field *host)
 {
-	const char *value = "";
-	size_t found = find_all(head, "Host", &value);
-
-	if (found > 1 || (found == 0 && head->minor == 1) || !is_host(value, strlen(value)))
+	head->host = host->count > 0 ? host->value : "";
+	if (host->count > 1 || (host->count == 0 && head->minor == 1) || !is_host(head->host, strlen(head->host)))
 		return -EPROTO;
-	head->host = value;
 	return 0;
 }
 
@@ -138,20 +154,21 @@ static int read_host(struct brink__http_head *head)
 
 int brink__http_framing_of_request(struct brink__http_head *head, unsigned *status)
 {
-	const char *expect = NULL;
+	struct fields fields = {0};
 	int rc;
 
 	/* A proxy's. */
 	if (strcmp(head->method, "CONNECT") == 0)
 		return refuse(status, 501);
-	if (read_host(head) < 0 || read_target(head) < 0)
+	find_fields(head, &fields);
+	if (read_host(head, &fields.host) < 0 || read_target(head) < 0)
 		return refuse(status, 400);
-	rc = read_framing(head);
+	rc = read_framing(head, &fields);
 	if (rc < 0)
 		return refuse(status, rc == -ENOTSUP ? 501 : 400);
-	read_connection(head);
-	if (find_all(head, "Expect", &expect) > 0 && head->minor == 1) {
-		if (!brink__http_same(expect, "100-continue"))
+	head->keep_alive = keeps_alive(head, &fields);
+	if (fields.expect.count > 0 && head->minor == 1) {
+		if (!brink__http_same(fields.expect.value, "100-continue"))
 			return refuse(status, 417);
 		head->expects = true;
 	}
@@ -160,11 +177,14 @@ int brink__http_framing_of_request(struct brink__http_head *head, unsigned *stat
 
 int brink__http_framing_of_response(struct brink__http_head *head)
 {
-	int rc = read_framing(head);
+	struct fields fields = {0};
+	int rc;
 
+	find_fields(head, &fields);
+	rc = read_framing(head, &fields);
 	if (rc < 0)
 		return -EPROTO;
 	head->until_end = rc == 0 && !head->chunked;
-	read_connection(head);
+	head->keep_alive = keeps_alive(head, &fields);
 	return 0;
 }

@@ -68,6 +68,19 @@ static size_t pass_text(struct brink__http_scan *scan, const char *bytes, size_t
 	return run;
 }
 
+/* So is the end of a line that came with it. */
+static bool pass_line_end(struct brink__http_scan *scan, const char *bytes, size_t size,
+                          const struct brink_http_limits *limits)
+{
+	if (size < 2 || bytes[0] != '\r' || bytes[1] != '\n' || scan->previous == '\r' || limits->max_head - scan->at < 2 ||
+	    (scan->lines == 0 && limits->max_line - scan->line < 2))
+		return false;
+	scan->previous = '\n';
+	scan->at += 2;
+	scan->line += 2;
+	return true;
+}
+
 static int look_at(struct brink__http_scan *scan, const char *bytes, size_t size,
                    const struct brink_http_limits *limits, unsigned *status)
 {
@@ -76,8 +89,12 @@ static int look_at(struct brink__http_scan *scan, const char *bytes, size_t size
 
 	while (rc == 0 && done < size) {
 		done += pass_text(scan, bytes + done, size - done, limits);
-		if (done < size)
+		if (pass_line_end(scan, bytes + done, size - done, limits)) {
+			rc = end_line(scan, limits, status);
+			done += 2;
+		} else if (done < size) {
 			rc = look(scan, (unsigned char)bytes[done++], limits, status);
+		}
 	}
 	return rc;
 }

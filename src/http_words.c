@@ -90,12 +90,3 @@ bool brink__http_list_has(const char *list, const char *token)
 	}
 	return false;
 }
-
-bool brink__http_has_token(const struct brink_http_header *headers, size_t count, const char *name,
-                           const char *token)
-{
-	for (size_t i = 0; i < count; i++)
-		if (brink__http_same(headers[i].name, name) && brink__http_list_has(headers[i].value, token))
-			return true;
-	return false;
-}
