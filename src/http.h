@@ -34,6 +34,7 @@
 
 struct brink__http_head;
 struct brink__http_parser;
+struct brink__http_reader;
 
 /* NULL without memory. */
 struct brink__http_parser *brink__http_parser_create(bool response);
@@ -82,12 +83,12 @@ struct brink__http_head {
 	size_t names, values, room;
 	char *bytes;
 	char *host_room; /* BRINK__HTTP_HOST bytes */
+	void *room_of_user; /* zero, as much as was asked for */
 };
 
-/* Of the first `size` bytes of `in`, which are dropped, and were scanned: 0, or -ENOMEM, or -EPROTO
- * or -ENOTSUP and the status for it. */
-int brink__http_head_create(struct brink__http_head **head, struct brink__http_parser *parser, bool response,
-                            brink_buffer *in, const struct brink__http_scan *scan, unsigned *status);
+/* Of the first bytes of `in`, which are dropped, and were scanned: 0, or -ENOMEM, or -EPROTO or -ENOTSUP
+ * and the status for it. */
+int brink__http_head_create(struct brink__http_head **head, struct brink__http_reader *reader, brink_buffer *in);
 void brink__http_head_destroy(struct brink__http_head *head);
 /* Spans, by the parser. Below 0: there are too many. */
 int brink__http_head_name(struct brink__http_head *head, const char *at, size_t size);
@@ -115,9 +116,7 @@ static inline size_t brink__http_run(const char *text, size_t size, unsigned kin
 	return run;
 }
 
-/* Whether one of the values of the headers of this name, which are lists, is `token`. */
-bool brink__http_has_token(const struct brink_http_header *headers, size_t count, const char *name,
-                           const char *token);
+/* Whether it is one of the list's. */
 bool brink__http_list_has(const char *list, const char *token);
 bool brink__http_is_token(const char *text);
 bool brink__http_same(const char *one, const char *other); /* in any case of letters */
@@ -138,6 +137,7 @@ struct brink__http_reader {
 	bool response, bodyless; /* a response to HEAD */
 	enum brink__http_place place;
 	struct brink_http_limits limits;
+	size_t room;
 	struct brink__http_parser *parser;
 	struct brink__http_scan scan;
 	uint64_t left;     /* of the body or the chunk */
@@ -147,7 +147,9 @@ struct brink__http_reader {
 };
 
 int brink__http_limits_fill(struct brink_http_limits *limits); /* the defaults; -EINVAL */
-int brink__http_reader_init(struct brink__http_reader *reader, bool response, const struct brink_http_limits *limits);
+/* `room`: bytes that each head has for what its user keeps with it, in the alignment of pointers. */
+int brink__http_reader_init(struct brink__http_reader *reader, bool response, const struct brink_http_limits *limits,
+                            size_t room);
 void brink__http_reader_destroy(struct brink__http_reader *reader);
 /* 1: a head, whose body comes next; 0: more bytes are needed; or a negative errno, and
  * reader->status. */

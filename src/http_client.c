@@ -151,7 +151,7 @@ static int connect_link(brink_http_client *client)
 
 	if (link == NULL)
 		return -ENOMEM;
-	rc = brink__http_reader_init(&link->reader, true, &client->limits);
+	rc = brink__http_reader_init(&link->reader, true, &client->limits, 0);
 	if (rc == 0) {
 		options.address = &client->address;
 		options.on_bytes = on_bytes;

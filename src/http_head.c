@@ -139,14 +139,16 @@ static void end_parts(struct brink__http_head *head)
 
 /* ---- the head ---- */
 
-static struct brink__http_head *create(brink_buffer *in, const struct brink__http_scan *scan)
+static struct brink__http_head *create(brink_buffer *in, const struct brink__http_reader *reader)
 {
-	size_t size = scan->at, count = scan->lines - 1;
-	struct brink__http_head *head = brink__allocate(
-	        1, sizeof *head + (count + 1) * sizeof *head->headers + size + 1 + BRINK__HTTP_HOST);
+	size_t size = reader->scan.at, count = reader->scan.lines - 1;
+	struct brink__http_head *head = brink__allocate(1, sizeof *head + reader->room +
+	        (count + 1) * sizeof *head->headers + size + 1 + BRINK__HTTP_HOST);
 
 	if (head != NULL) {
-		head->headers = (struct brink_http_header *)(head + 1);
+		head->response = reader->response;
+		head->room_of_user = head + 1;
+		head->headers = (struct brink_http_header *)(void *)((char *)(head + 1) + reader->room);
 		head->room = count;
 		head->bytes = (char *)(head->headers + count + 1);
 		head->host_room = head->bytes + size + 1;
@@ -173,20 +175,18 @@ static int parse(struct brink__http_head *head, struct brink__http_parser *parse
 	return framing < 0 ? framing : rc;
 }
 
-int brink__http_head_create(struct brink__http_head **head, struct brink__http_parser *parser, bool response,
-                            brink_buffer *in, const struct brink__http_scan *scan, unsigned *status)
+int brink__http_head_create(struct brink__http_head **head, struct brink__http_reader *reader, brink_buffer *in)
 {
-	struct brink__http_head *made = create(in, scan);
+	struct brink__http_head *made = create(in, reader);
 	int rc;
 
-	*status = 0;
+	reader->status = 0;
 	if (made == NULL)
 		return -ENOMEM;
-	made->response = response;
-	rc = parse(made, parser, scan->at, status);
+	rc = parse(made, reader->parser, reader->scan.at, &reader->status);
 	if (rc < 0) {
-		if (*status == 0)
-			*status = rc == -ENOTSUP ? 501 : 400;
+		if (reader->status == 0)
+			reader->status = rc == -ENOTSUP ? 501 : 400;
 		brink__free(made);
 		return rc;
 	}

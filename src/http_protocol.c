@@ -78,16 +78,11 @@ static void on_drop(brink_message *message)
 	brink__http_request_unref(request);
 }
 
-/* The head is the request's, or gone. */
 static brink_http_request *make_request(struct brink__http_session *session, struct brink__http_head *head,
                                         brink_message *message)
 {
-	brink_http_request *request = brink__http_request_create(session, head);
+	brink_http_request *request = brink__http_request_of(session, head);
 
-	if (request == NULL) {
-		brink__http_head_destroy(head);
-		return NULL;
-	}
 	request->silent = strcmp(head->method, "HEAD") == 0;
 	request->message = message;
 	message->data = request;
@@ -186,8 +181,6 @@ static int take_head(struct brink__http_session *session, brink_buffer *in, brin
 		return AGAIN;
 	}
 	request = make_request(session, head, message);
-	if (request == NULL)
-		return -ENOMEM;
 	if (brink__http_reader_has_body(&session->reader))
 		return begin_body(request, in);
 	stand_in_line(request, false);

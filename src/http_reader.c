@@ -29,11 +29,13 @@ int brink__http_limits_fill(struct brink_http_limits *limits)
 	return limits->max_head > BRINK__HTTP_MAX_HEAD || limits->max_line > limits->max_head ? -EINVAL : 0;
 }
 
-int brink__http_reader_init(struct brink__http_reader *reader, bool response, const struct brink_http_limits *limits)
+int brink__http_reader_init(struct brink__http_reader *reader, bool response, const struct brink_http_limits *limits,
+                            size_t room)
 {
 	memset(reader, 0, sizeof *reader);
 	reader->response = response;
 	reader->limits = *limits;
+	reader->room = room;
 	reader->parser = brink__http_parser_create(response);
 	return reader->parser == NULL ? -ENOMEM : 0;
 }
@@ -60,21 +62,14 @@ static void begin(struct brink__http_reader *reader)
 	brink__http_parser_reset(reader->parser);
 }
 
-/* Some clients end a body with an empty line too many: one is passed over. False: more is needed
- * to say so. */
+/* Some clients end a body with an empty line too many: one is passed over. */
 static bool skip_empty_line(struct brink__http_reader *reader, brink_buffer *in)
 {
-	char line[2];
-	size_t size = brink_buffer_copy(in, 0, line, 2);
-
-	if (reader->response || reader->skipped > 0 || reader->scan.at > 0 || size == 0 || line[0] != '\r')
-		return true;
-	if (size < 2)
+	if (reader->response || reader->skipped > 0)
 		return false;
-	if (line[1] == '\n') {
-		brink_buffer_pop(in, 2);
-		reader->skipped = 1;
-	}
+	brink_buffer_pop(in, reader->scan.at);
+	memset(&reader->scan, 0, sizeof reader->scan);
+	reader->skipped = 1;
 	return true;
 }
 
@@ -104,15 +99,15 @@ int brink__http_read_head(struct brink__http_reader *reader, brink_buffer *in, s
 {
 	int rc;
 
-	if (!skip_empty_line(reader, in))
-		return 0;
-	rc = brink__http_scan_head(&reader->scan, in, &reader->limits, &reader->status);
-	if (rc <= 0)
-		return rc;
+	do {
+		rc = brink__http_scan_head(&reader->scan, in, &reader->limits, &reader->status);
+		if (rc <= 0)
+			return rc;
+	} while (reader->scan.lines == 0 && skip_empty_line(reader, in));
 	/* An empty line alone is no head. */
 	if (reader->scan.lines == 0)
 		return refuse(reader, 400, -EPROTO);
-	rc = brink__http_head_create(head, reader->parser, reader->response, in, &reader->scan, &reader->status);
+	rc = brink__http_head_create(head, reader, in);
 	if (rc < 0)
 		return rc;
 	begin_body(reader, *head);

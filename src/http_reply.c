@@ -131,26 +131,31 @@ static int prepare(brink_http_request *request, struct reply *reply, bool ends, 
 	return put_head(out, request->head->minor, reply);
 }
 
-/* Hands over what is in `out`; -EALREADY: the request is answered, and it is dropped. */
+/* With the lock. Hands over what is in `out`; -EALREADY: the request is answered, and it stays there. */
 static int begin(brink_http_request *request, const struct reply *reply, brink_buffer *out, bool ends)
 {
-	struct brink__http_session *session = request->session;
-	bool begun;
+	if (request->begun)
+		return -EALREADY;
+	request->begun = true;
+	request->ended = ends;
+	request->close = request->close || reply->close;
+	request->chunked = reply->chunked;
+	request->left = reply->length;
+	request->silent = request->silent || !has_body(reply->status);
+	brink_buffer_move(&request->out, out);
+	return 0;
+}
 
-	pthread_mutex_lock(&session->lock);
-	begun = request->begun;
-	if (!begun) {
-		request->begun = true;
-		request->ended = ends;
-		request->close = request->close || reply->close;
-		request->chunked = reply->chunked;
-		request->left = reply->length;
-		request->silent = request->silent || !has_body(reply->status);
-		brink_buffer_move(&request->out, out);
-	}
-	pthread_mutex_unlock(&session->lock);
+/* And has it written. */
+static int begin_and_flush(brink_http_request *request, const struct reply *reply, brink_buffer *out, bool ends)
+{
+	int rc;
+
+	pthread_mutex_lock(&request->session->lock);
+	rc = begin(request, reply, out, ends);
+	brink__http_flush_locked(request->session);
 	brink_buffer_clear(out);
-	return begun ? -EALREADY : 0;
+	return rc;
 }
 
 int brink_http_reply(brink_http_request *request, unsigned status, const struct brink_http_header *headers,
@@ -170,9 +175,7 @@ int brink_http_reply(brink_http_request *request, unsigned status, const struct 
 		brink_buffer_move(&out, body);
 	else if (body != NULL)
 		brink_buffer_clear(body);
-	rc = begin(request, &reply, &out, true);
-	brink__http_flush(request->session);
-	return rc;
+	return begin_and_flush(request, &reply, &out, true);
 }
 
 /* After it the connection is closed: the client's version does not matter. */
@@ -189,8 +192,11 @@ int brink__http_plain_reply(brink_http_request *request, unsigned status)
 	rc = put_head(&out, 1, &reply);
 	if (rc == 0 && !request->silent)
 		rc = brink__http_put(&out, text);
-	if (rc == 0)
+	if (rc == 0) {
+		pthread_mutex_lock(&request->session->lock);
 		begin(request, &reply, &out, true);
+		pthread_mutex_unlock(&request->session->lock);
+	}
 	brink_buffer_clear(&out);
 	return rc;
 }
@@ -216,9 +222,7 @@ int brink_http_reply_begin(brink_http_request *request, unsigned status, const s
 		return rc;
 	request->on_ready = on_ready;
 	request->ready_arg = arg;
-	rc = begin(request, &reply, &out, false);
-	brink__http_flush(request->session);
-	return rc;
+	return begin_and_flush(request, &reply, &out, false);
 }
 
 /* Into `out`, as it is to be sent. */
@@ -242,8 +246,7 @@ static int write_part(brink_http_request *request, brink_buffer *part)
 	}
 	pthread_mutex_lock(&session->lock);
 	brink_buffer_move(&request->out, &out);
-	pthread_mutex_unlock(&session->lock);
-	brink__http_flush(session);
+	brink__http_flush_locked(session);
 	return 0;
 }
 
@@ -298,7 +301,6 @@ int brink_http_reply_end(brink_http_request *request)
 	brink_buffer_move(&request->out, &last);
 	request->ended = true;
 	request->wants = false;
-	pthread_mutex_unlock(&session->lock);
-	brink__http_flush(session);
+	brink__http_flush_locked(session);
 	return 0;
 }

@@ -66,12 +66,12 @@ static void finish_reply(brink_http_request *request)
 void brink_http_request_free(brink_http_request *request)
 {
 	struct brink__http_session *session;
-	brink_socket *socket;
+	bool ended;
 
 	if (request == NULL)
 		return;
 	session = request->session;
-	socket = brink_socket_hold(session->socket);
+	ended = request->ended;
 	finish_reply(request);
 	pthread_mutex_lock(&session->lock);
 	/* What is left of a body that nobody reads is dropped, and then the connection can go on. */
@@ -80,8 +80,9 @@ void brink_http_request_free(brink_http_request *request)
 	brink_buffer_clear(&request->parts);
 	request->freed = request->begun = request->ended = true;
 	brink__http_update_reading(session);
-	pthread_mutex_unlock(&session->lock);
-	brink__http_flush(session);
-	brink__http_request_unref(request);
-	brink_socket_release(socket);
+	if (ended) /* then it is written, or somebody is about to */
+		pthread_mutex_unlock(&session->lock);
+	else
+		brink__http_flush_locked(session);
+	brink__http_request_unref(request); /* the message that kept the socket, and so the session */
 }

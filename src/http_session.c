@@ -8,18 +8,28 @@
 
 /* ---- requests ---- */
 
-brink_http_request *brink__http_request_create(struct brink__http_session *session, struct brink__http_head *head)
+static brink_http_request *begin(brink_http_request *request, struct brink__http_session *session,
+                                 struct brink__http_head *head)
+{
+	request->session = session;
+	request->head = head;
+	request->left = -1;
+	request->close = head == NULL || !head->keep_alive;
+	atomic_init(&request->references, 1);
+	return request;
+}
+
+brink_http_request *brink__http_request_of(struct brink__http_session *session, struct brink__http_head *head)
+{
+	return begin(head->room_of_user, session, head);
+}
+
+/* Of no head: our answer to what was none. */
+static brink_http_request *create_headless(struct brink__http_session *session)
 {
 	brink_http_request *made = brink__allocate(1, sizeof *made);
 
-	if (made == NULL)
-		return NULL;
-	made->session = session;
-	made->head = head;
-	made->left = -1;
-	made->close = head == NULL || !head->keep_alive;
-	atomic_init(&made->references, 1);
-	return made;
+	return made != NULL ? begin(made, session, NULL) : NULL;
 }
 
 void brink__http_request_hold(brink_http_request *request)
@@ -36,8 +46,10 @@ void brink__http_request_unref(brink_http_request *request)
 	message = request->message;
 	brink_buffer_clear(&request->out);
 	brink_buffer_clear(&request->parts);
-	brink__http_head_destroy(request->head);
-	brink__free(request);
+	if (request->head != NULL)
+		brink__http_head_destroy(request->head); /* and it with it */
+	else
+		brink__free(request);
 	if (message != NULL) {
 		message->drop = NULL;
 		brink_message_free(message);
@@ -182,17 +194,19 @@ static void write_portion(struct brink__http_session *session, struct portion *p
 
 void brink__http_flush(struct brink__http_session *session)
 {
-	brink_socket *socket = session->socket;
+	pthread_mutex_lock(&session->lock);
+	brink__http_flush_locked(session);
+}
+
+void brink__http_flush_locked(struct brink__http_session *session)
+{
 	struct portion portion;
 
-	pthread_mutex_lock(&session->lock);
 	if (session->writing) {
 		pthread_mutex_unlock(&session->lock);
 		return; /* and who writes looks again */
 	}
 	session->writing = true;
-	/* The last message ended may have been the last that kept the socket. */
-	brink_socket_hold(socket);
 	while (take_portion(session, &portion)) {
 		pthread_mutex_unlock(&session->lock);
 		write_portion(session, &portion);
@@ -202,7 +216,6 @@ void brink__http_flush(struct brink__http_session *session)
 	look_whether_idle(session);
 	brink__http_update_reading(session);
 	pthread_mutex_unlock(&session->lock);
-	brink_socket_release(socket);
 }
 
 void brink__http_update_reading(struct brink__http_session *session)
@@ -244,7 +257,7 @@ static brink_http_request *to_answer(struct brink__http_session *session)
 	pthread_mutex_unlock(&session->lock);
 	if (request != NULL)
 		return request; /* with the reader's reference */
-	request = brink__http_request_create(session, NULL);
+	request = create_headless(session);
 	if (request == NULL)
 		return NULL;
 	pthread_mutex_lock(&session->lock);
@@ -331,7 +344,7 @@ struct brink__http_session *brink__http_session_of(brink_socket *socket, brink_h
 	made = brink__allocate(1, sizeof *made);
 	if (made == NULL)
 		return NULL;
-	if (brink__http_reader_init(&made->reader, false, &http->options.limits) < 0 ||
+	if (brink__http_reader_init(&made->reader, false, &http->options.limits, sizeof(brink_http_request)) < 0 ||
 	    pthread_mutex_init(&made->lock, NULL) != 0) {
 		brink__http_reader_destroy(&made->reader);
 		brink__free(made);

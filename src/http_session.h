@@ -68,6 +68,7 @@ struct brink__http_session {
 	bool stalled; /* reading rests */
 	bool kept;    /* when its time was over it was we who kept the client */
 	enum brink__http_phase phase;
+	bool timed; /* the timing has a deadline of ours, and not the messenger's of the first message */
 	uint64_t deadline;
 	uint64_t body_since, body_got, stalled_at;
 };
@@ -75,13 +76,16 @@ struct brink__http_session {
 /* http_session.c */
 /* The session of the socket, which is made when it is asked for first; NULL without memory. */
 struct brink__http_session *brink__http_session_of(brink_socket *socket, brink_http *http);
-brink_http_request *brink__http_request_create(struct brink__http_session *session, struct brink__http_head *head);
+/* The request of a head, in the room that this has for it; it is freed with it. */
+brink_http_request *brink__http_request_of(struct brink__http_session *session, struct brink__http_head *head);
 void brink__http_request_hold(brink_http_request *request);
 void brink__http_request_unref(brink_http_request *request); /* not under the lock */
 /* At the end of the line. With the lock. */
 void brink__http_enqueue(brink_http_request *request);
 /* Writes what is answered. Without the lock, by who has a reference to the socket. */
 void brink__http_flush(struct brink__http_session *session);
+/* The same with the lock, which it gives back. */
+void brink__http_flush_locked(struct brink__http_session *session);
 /* The client's turn begins when it has all that it is to get. With the lock. */
 bool brink__http_is_idle(const struct brink__http_session *session);
 /* Lets reading rest, or go on, as there is room. With the lock. */

@@ -76,11 +76,14 @@ static void expired(brink_socket *socket)
 		brink__http_refuse(session, 408);
 }
 
+/* That there is none any more the timing need not know: when it calls at the one before, we look. */
 static void set_deadline(struct brink__http_session *session, uint64_t at)
 {
 	session->deadline = at;
-	if (!session->dead)
-		brink__timing_deadline(session->socket, at, expired);
+	if (session->dead || (at == NEVER && session->timed))
+		return;
+	session->timed = true;
+	brink__timing_deadline(session->socket, at, expired);
 }
 
 static uint64_t body_deadline(const struct brink__http_session *session, uint64_t now)

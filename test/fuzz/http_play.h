@@ -115,7 +115,7 @@ static struct outcome play(bool response, bool bodyless, const uint8_t *data, si
 	brink_buffer in = {0};
 
 	CHECK(brink__http_limits_fill(&limits) == 0);
-	CHECK(brink__http_reader_init(&reader, response, &limits) == 0);
+	CHECK(brink__http_reader_init(&reader, response, &limits, 0) == 0);
 	reader.bodyless = bodyless;
 	for (size_t at = 0; at < size && outcome.result >= 0; at += portion) {
 		CHECK(brink_buffer_append(&in, data + at, size - at < portion ? size - at : portion) == 0);

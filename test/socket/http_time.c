@@ -148,6 +148,33 @@ static void our_own_time(enum kind kind)
 	close_web(&web);
 }
 
+/* A request comes while the time to rest runs, and is answered when that would have been over long ago:
+ * then the client has all of it again, and no more. */
+static void rests_after_our_time(enum kind kind)
+{
+	struct web web;
+	uint64_t answered;
+	int fd;
+
+	open_timed(&web, kind, LONG, LONG, SHORT);
+	fd = visit(&web);
+	serve_another(&web, fd);
+	ask(&web, fd, "GET /keep HTTP/1.1\r\n" HOST "\r\n");
+	RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 1);
+	for (int i = 0; i < 10; i++)
+		turn(web.service.loop), sleep_ms(40);
+	CHECK_EQ(atomic_load(&web.service.closed), 0);
+	answered = monotonic_now();
+	answer_kept(&web, 0);
+	expect_body(&web, fd, 200, "0");
+	expect_gone(&web.service, fd, false);
+	CHECK(monotonic_now() - answered >= SHORT);
+	close_fd(&fd);
+	RUN_UNTIL(web.service.loop, atomic_load(&web.service.closed) == 1);
+	CHECK_EQ(atomic_load(&web.service.error), 0);
+	close_web(&web);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("http-time/says-nothing", says_nothing, KIND_TCP),
 	SCENARIO("http-time/slow-head", slow_head, KIND_TCP),
@@ -156,6 +183,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-time/silent-bodies", silent_bodies, KIND_TCP),
 	SCENARIO("http-time/idle", idle, KIND_TCP),
 	SCENARIO("http-time/our-own-time", our_own_time, KIND_TCP),
+	SCENARIO("http-time/rests-after-our-time", rests_after_our_time, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };
 const struct group http_time_group = {"http-time", scenarios};
