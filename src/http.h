@@ -30,6 +30,13 @@
 #define BRINK__HTTP_MAX_HEAD ((size_t)64 << 10)
 #define BRINK__HTTP_HOST 256u /* of a host in a target, with its end */
 
+/* For buffers that are empty most of the time. */
+static inline void brink__http_drop(brink_buffer *buffer)
+{
+	if (brink_buffer_length(buffer) > 0)
+		brink_buffer_clear(buffer);
+}
+
 /* ---- the parser library ---- */
 
 struct brink__http_head;

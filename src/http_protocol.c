@@ -73,7 +73,7 @@ static void on_drop(brink_message *message)
 
 	pthread_mutex_lock(&session->lock);
 	request->message = NULL;
-	request->freed = request->begun = request->ended = request->close = request->dropped = true;
+	request->begun = request->ended = request->close = request->dropped = true;
 	pthread_mutex_unlock(&session->lock);
 	brink__http_request_unref(request);
 }

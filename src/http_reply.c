@@ -154,7 +154,8 @@ static int begin_and_flush(brink_http_request *request, const struct reply *repl
 	pthread_mutex_lock(&request->session->lock);
 	rc = begin(request, reply, out, ends);
 	brink__http_flush_locked(request->session);
-	brink_buffer_clear(out);
+	if (rc < 0)
+		brink_buffer_clear(out);
 	return rc;
 }
 

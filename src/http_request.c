@@ -63,26 +63,27 @@ static void finish_reply(brink_http_request *request)
 		brink_socket_fail(id, -ENOMEM, "no memory for a reply");
 }
 
-void brink_http_request_free(brink_http_request *request)
+static void abandon(brink_http_request *request)
 {
-	struct brink__http_session *session;
-	bool ended;
+	struct brink__http_session *session = request->session;
 
-	if (request == NULL)
-		return;
-	session = request->session;
-	ended = request->ended;
 	finish_reply(request);
 	pthread_mutex_lock(&session->lock);
 	/* What is left of a body that nobody reads is dropped, and then the connection can go on. */
 	request->dropped = true;
 	request->wants = false;
-	brink_buffer_clear(&request->parts);
-	request->freed = request->begun = request->ended = true;
+	brink__http_drop(&request->parts);
+	request->begun = request->ended = true;
 	brink__http_update_reading(session);
-	if (ended) /* then it is written, or somebody is about to */
-		pthread_mutex_unlock(&session->lock);
-	else
-		brink__http_flush_locked(session);
-	brink__http_request_unref(request); /* the message that kept the socket, and so the session */
+	brink__http_flush_locked(session);
+}
+
+void brink_http_request_free(brink_http_request *request)
+{
+	if (request == NULL)
+		return;
+	/* Of one that is answered, and whose body does not come in parts, there is nothing left. */
+	if (!request->ended || request->streamed)
+		abandon(request);
+	brink__http_request_unref(request);
 }

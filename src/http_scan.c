@@ -50,6 +50,18 @@ static int look(struct brink__http_scan *scan, unsigned char c, const struct bri
 	return c == '\n' ? end_line(scan, limits, status) : 0;
 }
 
+/* Four at a time: most of a head is text. */
+static size_t text_run(const char *bytes, size_t size)
+{
+	const unsigned char *at = (const unsigned char *)bytes, *kinds = brink__http_kinds;
+	size_t run = 0;
+
+	while (size - run >= 4 &&
+	       (kinds[at[run]] & kinds[at[run + 1]] & kinds[at[run + 2]] & kinds[at[run + 3]] & BRINK__HTTP_TEXT) != 0)
+		run += 4;
+	return run + brink__http_run(bytes + run, size - run, BRINK__HTTP_TEXT);
+}
+
 /* What a line is made of, within the limits, is passed over at once: how much that is. */
 static size_t pass_text(struct brink__http_scan *scan, const char *bytes, size_t size,
                         const struct brink_http_limits *limits)
@@ -60,7 +72,7 @@ static size_t pass_text(struct brink__http_scan *scan, const char *bytes, size_t
 		most = limits->max_line - scan->line;
 	if (scan->previous == '\r')
 		return 0;
-	run = brink__http_run(bytes, size < most ? size : most, BRINK__HTTP_TEXT);
+	run = text_run(bytes, size < most ? size : most);
 	if (run > 0)
 		scan->previous = (unsigned char)bytes[run - 1];
 	scan->at += run;

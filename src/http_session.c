@@ -44,8 +44,8 @@ void brink__http_request_unref(brink_http_request *request)
 	if (atomic_fetch_sub(&request->references, 1) != 1)
 		return;
 	message = request->message;
-	brink_buffer_clear(&request->out);
-	brink_buffer_clear(&request->parts);
+	brink__http_drop(&request->out);
+	brink__http_drop(&request->parts);
 	if (request->head != NULL)
 		brink__http_head_destroy(request->head); /* and it with it */
 	else
@@ -181,7 +181,7 @@ static void write_portion(struct brink__http_session *session, struct portion *p
 	/* Of other errors the peer is the reason: it is gone, or has been told that it ends. */
 	if (rc == -ENOMEM)
 		brink_socket_fail(brink_socket_get_id(socket), rc, "no memory for a reply");
-	brink_buffer_clear(&portion->out);
+	brink__http_drop(&portion->out);
 	if (portion->last)
 		brink_socket_close(socket);
 	while (portion->done != NULL) {

@@ -27,7 +27,6 @@ struct brink_http_request {
 	brink_http_request *next; /* in line; or among those that are done */
 	/* Under the session's lock. */
 	brink_message *message; /* NULL: the messenger has dropped it */
-	bool freed;             /* by its owner */
 	bool streamed;          /* its body; else it is collected */
 	/* The reply. */
 	bool begun, ended, close;
