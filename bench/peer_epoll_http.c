@@ -33,8 +33,9 @@ static void renew(struct answer *answer)
 	answer->made = now;
 	write_date(date);
 	answer->size = (size_t)snprintf(answer->bytes, MOST_HEAD,
-	                                "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n", date,
-	                                PAGE_TYPE, answer->page_size);
+	                                "HTTP/1.1 200 OK\r\nDate: %s\r\nContent-Type: " PAGE_TYPE
+	                                "\r\nContent-Length: %zu\r\n\r\n",
+	                                date, answer->page_size);
 	memcpy(answer->bytes + answer->size, answer->page, answer->page_size);
 	answer->size += answer->page_size;
 }

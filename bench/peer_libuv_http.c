@@ -78,8 +78,8 @@ static int reply(struct connection *connection, unsigned status, const char *rea
 {
 	char head[MOST_HEAD];
 	int size = snprintf(head, sizeof head,
-	                    "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n", status, reason,
-	                    date, PAGE_TYPE, page.size, connection->last ? "Connection: close\r\n" : "");
+	                    "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n",
+	                    status, reason, date, PAGE_TYPE, page.size, connection->last ? "Connection: close\r\n" : "");
 	uv_buf_t parts[2] = {uv_buf_init(head, (unsigned)size), uv_buf_init(page.bytes, (unsigned)page.size)};
 	int sent = uv_try_write((uv_stream_t *)&connection->tcp, parts, 2);
 
