@@ -68,6 +68,7 @@ struct brink_loop {
 	struct brink_list signals;
 	struct brink_list children;
 	struct brink_list sockets;
+	struct brink__socket_recent *recent; /* socket_create.c; NULL before the first */
 	brink_resolver *resolver; /* of its sockets that bring none; NULL before the first */
 	struct brink__piece *flat; /* where small requests to write are gathered; NULL before the first */
 	brink_signal child_signal; /* SIGCHLD, while a child is waited for without a pidfd */
@@ -239,6 +240,7 @@ int brink__loop_resolver(brink_loop *loop, brink_resolver **resolver);
 
 /* socket.c */
 void brink__sockets_end(brink_loop *loop);
+void brink__socket_recent_drop(brink_loop *loop); /* socket_create.c */
 void brink__socket_posted(brink_task *task);
 
 /* choice.c: opens the first backend of a list that works. */

@@ -98,6 +98,7 @@ int brink_loop_destroy(brink_loop *loop)
 	while (brink__loop_is_ours(loop) && brink__tasks_run(loop) != 0)
 		;
 	brink__sockets_end(loop);
+	brink__socket_recent_drop(loop);
 	brink_resolver_destroy(loop->resolver);
 	brink__children_end(loop);
 	brink__signals_end(loop);

@@ -8,6 +8,7 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -243,6 +244,63 @@ int brink__socket_connect(brink_socket **socket, brink_loop *loop, struct brink_
 	return connect_to(socket, NULL, loop, config);
 }
 
+/* ---- options that many sockets share ---- */
+
+/* Of the last socket that was made of a descriptor in a call of this loop's. A program that accepts
+ * gives one after the other the same: they are compared, and kept once for all. */
+struct brink__socket_recent {
+	struct brink_socket_options given; /* but for the descriptor */
+	struct brink__socket_config *config;
+};
+
+static void remember(brink_loop *loop, const struct brink_socket_options *given, struct brink__socket_config *config)
+{
+	struct brink__socket_recent *recent = loop->recent;
+
+	if (recent == NULL)
+		recent = loop->recent = brink__allocate(1, sizeof *recent);
+	if (recent == NULL)
+		return; /* only a saving */
+	if (recent->config != NULL)
+		brink__socket_config_drop(recent->config);
+	atomic_fetch_add_explicit(&config->references, 1, memory_order_relaxed);
+	recent->config = config;
+	recent->given = *given;
+}
+
+void brink__socket_recent_drop(brink_loop *loop)
+{
+	if (loop->recent == NULL)
+		return;
+	brink__socket_config_drop(loop->recent->config);
+	brink__free(loop->recent);
+	loop->recent = NULL;
+}
+
+static int find_config(struct brink__socket_config **config, brink_loop *loop,
+                       const struct brink_socket_options *options)
+{
+	struct brink_socket_options given = *options;
+	struct brink__socket_recent *recent;
+	int result;
+
+	/* A messenger is the configuration's own. */
+	if (options->messenger != NULL || options->address != NULL || options->name != NULL || options->fd < 0 ||
+	    !brink__loop_turning_here(loop))
+		return brink__socket_config_create(config, options);
+	recent = loop->recent;
+	given.fd = -1;
+	if (recent != NULL && memcmp(&recent->given, &given, sizeof given) == 0) {
+		*config = recent->config;
+		atomic_fetch_add_explicit(&recent->config->references, 1, memory_order_relaxed);
+		return 0;
+	}
+	result = brink__socket_config_create(config, options);
+	if (result == 0)
+		remember(loop, &given, *config);
+	return result;
+}
+
 int brink_socket_create(brink_socket_id *id, brink_loop *loop, const struct brink_socket_options *options)
 {
 	struct brink__socket_config *config;
@@ -251,7 +309,7 @@ int brink_socket_create(brink_socket_id *id, brink_loop *loop, const struct brin
 
 	if (loop == NULL || options == NULL)
 		return -EINVAL;
-	result = brink__socket_config_create(&config, options);
+	result = find_config(&config, loop, options);
 	if (result < 0)
 		return result;
 	if (!config->client)

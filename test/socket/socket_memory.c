@@ -257,11 +257,57 @@ static void tiny_requests_hold_little(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+#define ALIKE 20u
+
+static struct play plays[2 * ALIKE];
+static struct pair pairs[2 * ALIKE];
+static size_t grown[2];
+
+/* By the loop, as who accepts does: half with the same options, half with an argument of their own. */
+static void make_many(brink_timer *timer)
+{
+	for (unsigned i = 0; i < 2 * ALIKE; i++) {
+		struct brink_socket_options options = {
+			.fd = pairs[i].ours, .on_close = on_close, .arg = &plays[i < ALIKE ? 0 : i]};
+		size_t before = bytes_live;
+		brink_socket_id id;
+
+		CHECK_OK(brink_socket_create(&id, timer->loop, &options));
+		pairs[i].ours = -1;
+		if (i > 0) /* the first has a page of slots made */
+			grown[i >= ALIKE] += bytes_live - before;
+	}
+}
+
+static void equal_options_are_kept_once(enum kind kind)
+{
+	brink_loop *loop;
+	brink_timer timer;
+
+	brink_set_allocator(weigh, NULL);
+	loop = new_loop();
+	for (unsigned i = 0; i < 2 * ALIKE; i++)
+		pairs[i] = open_pair(kind, BRINK_READ | BRINK_WRITE);
+	brink_timer_init(&timer, make_many);
+	CHECK_OK(brink_timer_start(loop, &timer, 0, 0));
+	RUN_UNTIL(loop, grown[1] > 0);
+	measure("bytes of a socket with the options of the one before, and with others", "%zu, %zu", grown[0] / (ALIKE - 1),
+	        grown[1] / ALIKE);
+	CHECK(grown[0] + (ALIKE - 1) * sizeof(struct brink_socket_options) <= grown[1]);
+	for (unsigned i = 0; i < 2 * ALIKE; i++)
+		close_pair(&pairs[i]);
+	RUN_UNTIL(loop, plays[0].closes == ALIKE);
+	for (unsigned i = ALIKE; i < 2 * ALIKE; i++)
+		RUN_UNTIL(loop, plays[i].closes == 1);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("socket-memory/on-the-loop", on_the_loop, KINDS_STREAM),
 	SCENARIO("socket-memory/on-an-executor", on_an_executor, KINDS_STREAM),
 	SCENARIO("socket-memory/nothing-is-left", nothing_is_left, KINDS_STREAM),
 	SCENARIO("socket-memory/tiny-requests-hold-little", tiny_requests_hold_little, KIND_UNIX),
+	SCENARIO("socket-memory/equal-options-are-kept-once", equal_options_are_kept_once, KIND_UNIX),
 	NO_MORE_SCENARIOS,
 };
 const struct group socket_memory_group = {"socket-memory", scenarios};
