@@ -13,9 +13,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define brink__likely(condition) __builtin_expect(!!(condition), 1)
-#define brink__unlikely(condition) __builtin_expect(!!(condition), 0)
-
 /* Our own invariants, checked in debug builds only. */
 #ifdef BRINK_DEBUG
 #include <assert.h>

@@ -1,6 +1,4 @@
-/* Reading and writing. Writes raise no SIGPIPE. On sockets it is recv(2) and send(2) wherever one part
- * is enough: they take the kernel less time than read(2) and write(2) (by 60 and 40 ns of 700, on
- * Linux 6.18), and those less than readv(2) and sendmsg(2) (by 80 and 110). */
+/* Reading and writing, but for what os.h does on the spot. Writes raise no SIGPIPE. */
 #include "config.h"
 
 #include "os.h"
@@ -13,14 +11,12 @@
 
 /* ---- reading ---- */
 
-ssize_t brink__os_read(int fd, enum brink__kind kind, void *bytes, size_t size)
+ssize_t brink__os_read_file(int fd, void *bytes, size_t size)
 {
-	/* Of nothing, a read tells no more than that, whatever the socket is. */
-	bool whole = kind <= BRINK__KIND_DATAGRAM && size > 0;
 	ssize_t moved;
 
 	do
-		moved = whole ? recv(fd, bytes, size, 0) : read(fd, bytes, size);
+		moved = read(fd, bytes, size);
 	while (moved < 0 && errno == EINTR);
 	return moved < 0 ? -errno : moved;
 }
@@ -38,13 +34,6 @@ ssize_t brink__os_readv(int fd, enum brink__kind kind, const struct iovec *parts
 }
 
 /* ---- writing without SIGPIPE ---- */
-
-#if defined(MSG_NOSIGNAL)
-#define SEND_IS_MUTE true
-#else
-#define SEND_IS_MUTE false
-#define MSG_NOSIGNAL 0 /* mute_sigpipe() has seen to it */
-#endif
 
 /* Takes a pending SIGPIPE of this thread back. */
 #if defined(__APPLE__) || defined(__OpenBSD__)
@@ -122,7 +111,7 @@ static bool is_pipe(enum brink__kind kind)
 	return kind == BRINK__KIND_PIPE || kind == BRINK__KIND_PIPE_OUT;
 }
 
-static ssize_t write_file(int fd, enum brink__kind kind, const void *bytes, size_t size)
+ssize_t brink__os_write_file(int fd, enum brink__kind kind, const void *bytes, size_t size)
 {
 	ssize_t moved;
 
@@ -134,18 +123,6 @@ static ssize_t write_file(int fd, enum brink__kind kind, const void *bytes, size
 	return moved < 0 ? -errno : moved;
 }
 
-ssize_t brink__os_write(int fd, enum brink__kind kind, const void *bytes, size_t size)
-{
-	ssize_t moved;
-
-	if (kind > BRINK__KIND_DATAGRAM)
-		return write_file(fd, kind, bytes, size);
-	do
-		moved = send(fd, bytes, size, MSG_NOSIGNAL);
-	while (moved < 0 && errno == EINTR);
-	return moved < 0 ? -errno : moved;
-}
-
 static ssize_t send_parts(int fd, const struct iovec *parts, int count)
 {
 	struct msghdr message;
@@ -153,7 +130,7 @@ static ssize_t send_parts(int fd, const struct iovec *parts, int count)
 	memset(&message, 0, sizeof message);
 	message.msg_iov = (struct iovec *)(uintptr_t)parts;
 	message.msg_iovlen = (__typeof__(message.msg_iovlen))count; /* int on BSD */
-	return sendmsg(fd, &message, MSG_NOSIGNAL);
+	return sendmsg(fd, &message, BRINK__MSG_NOSIGNAL);
 }
 
 ssize_t brink__os_writev(int fd, enum brink__kind kind, const struct iovec *parts, int count)
@@ -177,7 +154,7 @@ ssize_t brink__os_writev_any(int fd, const struct iovec *parts, int count)
 	struct brink__file file = {.kind = BRINK__KIND_OTHER};
 	ssize_t moved = -ENOTSOCK;
 
-	if (SEND_IS_MUTE)
+	if (BRINK__MSG_NOSIGNAL != 0)
 		moved = brink__os_writev(fd, BRINK__KIND_STREAM, parts, count);
 	if (moved != -ENOTSOCK)
 		return moved;

@@ -222,11 +222,9 @@ static int verdict(brink_socket *socket, struct brink__request *request)
 
 static void end_request(brink_socket *socket, struct brink__request *request, int error)
 {
-	size_t unsent = pop(request, SIZE_MAX);
-
 	request->ended = true;
-	if (unsent > 0)
-		brink__socket_sent(socket, unsent);
+	if (left_of(request) > 0)
+		brink__socket_sent(socket, pop(request, SIZE_MAX));
 	if (error == 0)
 		brink__count(&socket->requests, 1);
 	if (request->done != NULL)

@@ -192,16 +192,11 @@ static void submit(brink_socket *socket, struct brink__request *request, const s
 
 static const struct brink_write_options no_options;
 
-int brink_socket_write_with(brink_socket *socket, brink_buffer *data, const struct brink_write_options *options)
+static int write_buffer(brink_socket *socket, brink_buffer *data, const struct brink_write_options *options)
 {
-	struct brink__request *request = NULL;
-	int result;
+	struct brink__request *request;
+	int result = begin(socket, brink_buffer_length(data), options->flags, &request);
 
-	if (options == NULL)
-		options = &no_options;
-	result = check(options);
-	if (result == 0)
-		result = begin(socket, brink_buffer_length(data), options->flags, &request);
 	if (result < 0)
 		return result;
 	brink_buffer_move(&request->data, data);
@@ -209,9 +204,16 @@ int brink_socket_write_with(brink_socket *socket, brink_buffer *data, const stru
 	return 0;
 }
 
+int brink_socket_write_with(brink_socket *socket, brink_buffer *data, const struct brink_write_options *options)
+{
+	int result = options != NULL ? check(options) : 0;
+
+	return result < 0 ? result : write_buffer(socket, data, options != NULL ? options : &no_options);
+}
+
 int brink_socket_write(brink_socket *socket, brink_buffer *data)
 {
-	return brink_socket_write_with(socket, data, &no_options);
+	return write_buffer(socket, data, &no_options);
 }
 
 static int write_large(brink_socket *socket, const void *bytes, size_t size)

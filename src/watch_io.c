@@ -108,13 +108,17 @@ static inline ssize_t end_read(brink_watch *watch, ssize_t moved, size_t asked)
 	return moved;
 }
 
+/* Apart from its caller, which so has nothing to save where the answer is known. */
+static __attribute__((noinline)) ssize_t read_one(brink_watch *watch, void *bytes, size_t size)
+{
+	return end_read(watch, brink__os_read(watch->fd, kind_of(watch), bytes, size), size);
+}
+
 ssize_t brink_watch_read(brink_watch *watch, void *bytes, size_t size)
 {
-	ssize_t moved = begin_read(watch);
+	ssize_t known = begin_read(watch);
 
-	if (moved < 0)
-		return moved;
-	return end_read(watch, brink__os_read(watch->fd, kind_of(watch), bytes, size), size);
+	return known < 0 ? known : read_one(watch, bytes, size);
 }
 
 static size_t total(const struct iovec *parts, int count)
@@ -128,10 +132,12 @@ static size_t total(const struct iovec *parts, int count)
 
 ssize_t brink_watch_readv(brink_watch *watch, const struct iovec *parts, int count)
 {
-	ssize_t moved = begin_read(watch);
+	ssize_t known = begin_read(watch);
 
-	if (moved < 0)
-		return moved;
+	if (known < 0)
+		return known;
+	if (count == 1)
+		return read_one(watch, parts->iov_base, parts->iov_len);
 	return end_read(watch, brink__os_readv(watch->fd, kind_of(watch), parts, count), total(parts, count));
 }
 
