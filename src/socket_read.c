@@ -66,6 +66,10 @@ static ssize_t read_once(brink_socket *socket)
 	ssize_t result;
 	int count;
 
+	/* Not right after what is left was told: where a messenger waits for room or a verdict, it is the
+	 * loop's thread that goes on with it, until reading does. */
+	if (brink_buffer_length(&socket->in) != 0)
+		brink__buffer_fit(&socket->in);
 	/* Most reads come out short, and the next is the end of them: it needs no room. */
 	if (brink__socket_transport(socket) == &brink__transport_plain && brink__watch_drained(&socket->watch))
 		return -EAGAIN;
@@ -159,8 +163,6 @@ static enum outcome read_all(brink_socket *socket)
 		result = read_once(socket);
 		if (result > 0) {
 			tell_bytes(socket);
-			if (brink_buffer_length(&socket->in) != 0)
-				brink__buffer_fit(&socket->in);
 			if ((size_t)result >= budget)
 				return BUDGET_USED;
 			budget -= (size_t)result;

@@ -2,6 +2,7 @@
 #include "groups.h"
 #include "messenger_stage.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -201,6 +202,96 @@ static void failed_meanwhile(enum kind kind)
 	CHECK(atomic_load(&talk.processed) <= 3);
 }
 
+/* ---- what is left of a read, on the loop's thread ---- */
+
+#define LINE 150u
+#define LINES (256u + 10) /* so many are cut at once, and few are left */
+
+static struct {
+	struct talk *talk;
+	pthread_t reader;
+	atomic_bool known, armed;
+} slow;
+
+static void let_all_go(struct talk *talk, unsigned count)
+{
+	atomic_store(&talk->gate, 0);
+	while (atomic_load(&talk->processed) < count)
+		sleep_ms(1);
+}
+
+/* The reader is stopped where it asks for a small block, until the loop has gone on with the rest. */
+static void *allocate_slowly(void *memory, size_t size, void *context)
+{
+	(void)context;
+	if (size == 0) {
+		free(memory);
+		return NULL;
+	}
+	if (size == 8192 && atomic_load(&slow.known) && pthread_equal(pthread_self(), slow.reader) &&
+	    atomic_exchange(&slow.armed, false))
+		let_all_go(slow.talk, 2 + LINES);
+	return realloc(memory, size);
+}
+
+static void note_reader(brink_socket *socket, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	slow.reader = pthread_self();
+	atomic_store(&slow.known, true);
+}
+
+static void say_at_once(struct talk *talk, char *text, size_t size)
+{
+	brink_socket *socket = brink_socket_address(talk->id);
+
+	brink_socket_pause(socket);
+	for (size_t i = LINE; i <= size; i += LINE)
+		text[i - 1] = '\n';
+	write_all(talk->pair.theirs, text, size);
+	brink_socket_resume(socket);
+	brink_socket_release(socket);
+}
+
+static void rest_is_the_loops(enum kind kind)
+{
+	static char text[LINE * LINES], word[50000];
+	brink_executor *readers;
+	struct talk talk;
+
+	brink_set_allocator(allocate_slowly, NULL);
+	memset(text, 'x', sizeof text);
+	memset(word, 'w', sizeof word);
+	word[sizeof word - 1] = '\n';
+	open_talk(&talk, kind);
+	slow.talk = &talk;
+	add_executor(&talk, 1, 2);
+	CHECK_OK(brink_executor_create(&readers, &(struct brink_executor_options){.threads = 1}));
+	talk.options.flags = BRINK_MESSENGER_NOT_IN_PLACE;
+	talk.act = act_block;
+	talk.socket.executor = readers;
+	talk.socket.on_open = note_reader;
+	start_talk(&talk);
+	write_all(talk.pair.theirs, word, sizeof word); /* after it, reads are large */
+	RUN_UNTIL(talk.loop, atomic_load(&talk.processed) == 1);
+	atomic_store(&talk.gate, 1);
+	say(&talk, "first\n");
+	RUN_UNTIL(talk.loop, atomic_load(&talk.at_once) == 1);
+	atomic_store(&slow.armed, true);
+	say_at_once(&talk, text, sizeof text);
+	for (int i = 0; i < 20; i++)
+		turn_briefly(talk.loop);
+	atomic_store(&slow.armed, false);
+	atomic_store(&talk.gate, 0);
+	RUN_UNTIL(talk.loop, atomic_load(&talk.processed) == 2 + LINES);
+	say(&talk, "last\n");
+	RUN_UNTIL(talk.loop, atomic_load(&talk.processed) == 3 + LINES);
+	CHECK_EQ(atomic_load(&talk.bytes), sizeof word - 1 + 5 + LINES * (LINE - 1) + 4);
+	close_talk(&talk);
+	CHECK_OK(brink_executor_destroy(readers));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("messenger-executor/last-in-place", last_in_place, KINDS_STREAM),
 	SCENARIO("messenger-executor/several-at-a-time", several_at_a_time, KINDS_STREAM),
@@ -209,6 +300,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("messenger-executor/verified-once", verified_once, KINDS_STREAM),
 	SCENARIO("messenger-executor/refused", refused, KINDS_STREAM),
 	SCENARIO("messenger-executor/failed-meanwhile", failed_meanwhile, KINDS_STREAM),
+	SCENARIO("messenger-executor/rest-is-the-loops", rest_is_the_loops, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
 const struct group messenger_executor_group = {"messenger-executor", scenarios};
