@@ -85,8 +85,8 @@ struct portion {
 	brink_buffer out;
 	brink_http_request *done, **end; /* their replies are complete */
 	bool last;   /* and the connection ends with them */
-	bool stream; /* more follows of the first that is not complete */
 	bool dead;
+	bool by_end; /* the last of it ends with the connection, and in no other way */
 };
 
 static bool take_portion(struct brink__http_session *session, struct portion *portion)
@@ -97,7 +97,7 @@ static bool take_portion(struct brink__http_session *session, struct portion *po
 		brink_http_request *request = session->first;
 
 		brink_buffer_move(&portion->out, &request->out);
-		portion->stream = request->begun && !request->ended;
+		portion->by_end = request->begun && !request->chunked && !request->silent && request->left < 0;
 		if (!request->ended)
 			break;
 		take_first(session);
@@ -176,6 +176,8 @@ static void write_portion(struct brink__http_session *session, struct portion *p
 	brink_socket *socket = session->socket;
 	int rc = 0;
 
+	if (portion->by_end)
+		atomic_store(&socket->end_counts, true);
 	if (!portion->dead && brink_buffer_length(&portion->out) > 0)
 		rc = brink_socket_write_with(socket, &portion->out, &options);
 	/* Of other errors the peer is the reason: it is gone, or has been told that it ends. */

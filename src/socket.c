@@ -185,7 +185,7 @@ void brink__socket_bury(brink_socket *socket)
 
 	if (fd < 0)
 		return;
-	if (socket->reset)
+	if (socket->reset || (atomic_load(&socket->end_counts) && !atomic_load(&socket->our_end)))
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	if (brink__slot_alone(socket)) {
 		socket->fd = -1;

@@ -142,6 +142,7 @@ struct brink_socket {
 	atomic_bool our_end;   /* sent; by who has the right to write */
 	atomic_bool their_end; /* seen; by who has the right to read */
 	bool reset;       /* the descriptor is to be closed with a reset */
+	atomic_bool end_counts; /* our end tells that what was sent is whole: without it, likewise. By any thread */
 	unsigned timeouts_in_a_row; /* of connects */
 	uint64_t failed_at; /* by the loop's clock */
 	brink_task task;

@@ -133,6 +133,7 @@ void brink__socket_new_life(brink_socket *socket, int fd)
 	atomic_store(&socket->parked, false);
 	atomic_store(&socket->retell, false);
 	atomic_store(&socket->our_end, false);
+	atomic_store(&socket->end_counts, false);
 	atomic_store(&socket->their_end, false);
 	atomic_store(&socket->paused, options->flags & BRINK_SOCKET_PAUSED ? BRINK__PAUSED_BY_USER : 0);
 	atomic_store(&socket->edges, 0);

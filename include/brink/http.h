@@ -148,9 +148,9 @@ BRINK_API int brink_http_reply(brink_http_request *request, unsigned status,
 typedef void brink_http_ready_fn(brink_http_request *request, void *arg);
 
 /* Begins an answer whose body follows in parts. `length` is how long it will be; below 0 that is not
- * known, and it is sent in chunks, or, to an HTTP/1.0 client, up to the end of the connection.
- * `on_ready` may be NULL. With a status below 300 a client that waits for "100 Continue" is told it.
- * Errors as above. */
+ * known, and it is sent in chunks, or, to an HTTP/1.0 client, up to the end of the connection, which is reset
+ * if anything keeps the reply from being whole. `on_ready` may be NULL. With a status below 300 a client that
+ * waits for "100 Continue" is told it. Errors as above. */
 BRINK_API int brink_http_reply_begin(brink_http_request *request, unsigned status,
                                      const struct brink_http_header *headers, size_t count, int64_t length,
                                      brink_http_ready_fn *on_ready, void *arg);

@@ -31,6 +31,7 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/http_body.c \
 	%reldir%/http_bound.c \
 	%reldir%/http_client.c \
+	%reldir%/http_cut.c \
 	%reldir%/http_late.c \
 	%reldir%/http_memory.c \
 	%reldir%/http_refuse.c \
@@ -105,7 +106,8 @@ socket_conformance_files += \
 	%reldir%/tls_stage.c \
 	%reldir%/tls_stage.h \
 	%reldir%/tls_talk.c \
-	%reldir%/tls_trust.c
+	%reldir%/tls_trust.c \
+	%reldir%/tls_web.c
 else
 socket_conformance_files += %reldir%/tls_none.c
 endif

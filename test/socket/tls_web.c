@@ -1,0 +1,64 @@
+/* HTTP over TLS, where that makes a difference. */
+#include "http_stage.h"
+#include "tls_stage.h"
+
+#include <unistd.h>
+
+static void begin_reply(brink_http_request *request, void *arg)
+{
+	struct web *web = arg;
+	brink_buffer part = {0};
+
+	CHECK_OK(brink_http_reply_begin(request, 200, NULL, 0, -1, NULL, NULL));
+	CHECK_OK(brink_buffer_append(&part, "hello", 5));
+	CHECK(brink_http_reply_write(request, &part) >= 0);
+	web->kept[0] = request;
+	atomic_store(&web->kept_count, 1);
+}
+
+/* The client of the two talks to a web server, and not to its neighbour. */
+static void open_encrypted(struct web *web, struct tls_duo *duo, enum kind kind)
+{
+	open_tls(duo, kind);
+	for (int i = 0; i < 2; i++)
+		create_tls_context(duo, i);
+	open_web(web, kind, ONE_LOOP);
+	web->options.on_request = begin_reply;
+	web->service.options.socket.transport = brink_tls_transport();
+	web->service.options.socket.transport_arg = duo->sides[SERVER].tls;
+	start_web(web);
+	close_pair(&duo->pair);
+	duo->pair.ours = connect_client(&web->service);
+	duo->sides[CLIENT].options.fd = duo->pair.ours;
+	CHECK_OK(brink_loop_destroy(duo->loop));
+	duo->loop = web->service.loop;
+	create_tls_socket(duo, CLIENT);
+	RUN_UNTIL(duo->loop, duo->sides[CLIENT].seen.opens == 1);
+}
+
+static void close_encrypted(struct web *web, struct tls_duo *duo)
+{
+	duo->loop = new_loop();
+	close_web(web);
+	close_tls(duo);
+}
+
+/* Of a reply whose end is the connection's, and that is cut off, neither end comes: not TCP's, and not
+ * that of TLS. */
+void tls_reply_cut(enum kind kind)
+{
+	struct seen *seen;
+	struct tls_duo duo;
+	struct web web;
+
+	open_encrypted(&web, &duo, kind);
+	seen = &duo.sides[CLIENT].seen;
+	write_text(duo.sides[CLIENT].id, "GET / HTTP/1.0\r\n\r\n");
+	RUN_UNTIL(duo.loop, seen->size > 5 && atomic_load(&web.kept_count) == 1);
+	destroy_service(&web.service);
+	RUN_UNTIL(duo.loop, seen->closes == 1);
+	CHECK_ERROR(seen->error, -ECONNRESET);
+	CHECK_EQ(seen->ends, 0);
+	brink_http_request_free(web.kept[0]);
+	close_encrypted(&web, &duo);
+}
