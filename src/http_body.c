@@ -90,9 +90,10 @@ void brink__http_body_broken(struct brink__http_session *session, int state)
 
 	pthread_mutex_lock(&session->lock);
 	request = session->receiving;
-	answered = session->pending == 0; /* it is not in line any more: nobody else closes */
+	answered = session->pending == 0;
 	session->receiving = NULL;
 	session->over = true;
+	session->last = session->last || (request != NULL && answered);
 	brink__http_set_phase(session, BRINK__HTTP_BUSY);
 	if (request != NULL)
 		request->close = true;
@@ -100,7 +101,7 @@ void brink__http_body_broken(struct brink__http_session *session, int state)
 	if (request == NULL)
 		return;
 	if (answered)
-		brink_socket_close(session->socket);
+		brink__http_flush(session);
 	brink__http_body_arrived(request, &none, state);
 	brink__http_request_unref(request);
 }

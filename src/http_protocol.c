@@ -193,18 +193,22 @@ static int take_head(struct brink__http_session *session, brink_buffer *in, brin
 static bool end_body(brink_http_request *request)
 {
 	struct brink__http_session *session = request->session;
-	bool was;
+	bool was, last;
 
 	pthread_mutex_lock(&session->lock);
 	was = session->receiving == request;
+	last = was && request->close && session->pending == 0;
 	if (was) {
 		session->receiving = NULL;
 		if (request->close)
 			session->over = true;
+		session->last = last;
 		brink__http_set_phase(session, BRINK__HTTP_BUSY);
 		brink__http_update_reading(session);
 	}
 	pthread_mutex_unlock(&session->lock);
+	if (last)
+		brink__http_flush(session);
 	return was;
 }
 

@@ -203,6 +203,7 @@ void brink__http_flush(struct brink__http_session *session)
 void brink__http_flush_locked(struct brink__http_session *session)
 {
 	struct portion portion;
+	bool last;
 
 	if (session->writing) {
 		pthread_mutex_unlock(&session->lock);
@@ -215,9 +216,12 @@ void brink__http_flush_locked(struct brink__http_session *session)
 		pthread_mutex_lock(&session->lock);
 	}
 	session->writing = false;
+	last = session->last;
 	look_whether_idle(session);
 	brink__http_update_reading(session);
 	pthread_mutex_unlock(&session->lock);
+	if (last)
+		brink_socket_close(session->socket); /* who flushes has a reference to it */
 }
 
 void brink__http_update_reading(struct brink__http_session *session)
@@ -302,6 +306,20 @@ static void tell_wishes(struct brink__http_session *session)
 	}
 }
 
+/* A body that is coming is read to its end, and its reply is the last. */
+static bool ending(struct brink__session *base)
+{
+	struct brink__http_session *session = brink_container_of(base, struct brink__http_session, base);
+	bool amid;
+
+	pthread_mutex_lock(&session->lock);
+	amid = session->receiving != NULL && !session->over;
+	if (amid)
+		session->receiving->close = true;
+	pthread_mutex_unlock(&session->lock);
+	return amid;
+}
+
 static void closed(struct brink__session *base)
 {
 	struct brink__http_session *session = brink_container_of(base, struct brink__http_session, base);
@@ -352,7 +370,7 @@ struct brink__http_session *brink__http_session_of(brink_socket *socket, brink_h
 		brink__free(made);
 		return NULL;
 	}
-	made->base = (struct brink__session){closed, destroy};
+	made->base = (struct brink__session){ending, closed, destroy};
 	made->http = http;
 	made->socket = socket;
 	made->end = &made->first;

@@ -63,6 +63,7 @@ struct brink__http_session {
 	brink_http_request *receiving; /* whose body comes */
 	bool writing; /* somebody takes what is answered from the line */
 	bool over;    /* nothing more is read */
+	bool last;    /* all is answered: the connection ends with what is being written */
 	bool dead;    /* the connection is gone */
 	bool stalled; /* reading rests */
 	bool kept;    /* when its time was over it was we who kept the client */

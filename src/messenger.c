@@ -225,6 +225,8 @@ void brink__channel_close(brink_socket *socket)
 		brink_socket_close(socket);
 		return;
 	}
+	if (channel->session != NULL && channel->session->ending(channel->session))
+		return;
 	brink__socket_hold_reading(socket);
 	channel->close = true;
 	no_more(channel);

@@ -49,9 +49,11 @@ enum brink__verdict {
 	BRINK__REFUSED
 };
 
-/* What a protocol keeps of one connection: the beginning of its own struct. `closed`: the connection is
- * gone, on the loop's thread; messages may be left. `destroy`: when they are not. */
+/* What a protocol keeps of one connection: the beginning of its own struct. On the loop's thread:
+ * `closed`: the connection is gone; messages may be left. `destroy`: when they are not. `ending`: the connection
+ * is to end; true: a message is coming, and when it is there and dealt with, the session closes the socket. */
 struct brink__session {
+	bool (*ending)(struct brink__session *session);
 	void (*closed)(struct brink__session *session);
 	void (*destroy)(struct brink__session *session);
 };
@@ -94,8 +96,8 @@ void brink__messenger_install(struct brink__socket_config *config);
 brink_message *brink__message_create(void);
 /* The channel of a socket that has one; NULL. */
 struct brink__channel *brink__channel_of(brink_socket *socket);
-/* On the loop's thread: closes the socket when all that was read from it is processed; no more
- * is read. */
+/* On the loop's thread: closes the socket when all that was read from it is processed. No more
+ * is read, but for the rest of a message of which its protocol has a part. */
 void brink__channel_close(brink_socket *socket);
 /* Counts one message more, with a reference to the socket; false: no more are taken. */
 bool brink__channel_enter(struct brink__channel *channel);

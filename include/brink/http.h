@@ -89,7 +89,8 @@ struct brink_http_options {
 
 /* Makes it for any number of connections, on any threads. It must outlive the sockets whose
  * messenger has it. Clients that do not read their replies are for write_timeout in the options
- * of the sockets.
+ * of the sockets. A server that is being stopped reads a body that is coming to its end, and answers it,
+ * and then closes the connection.
  *   -EINVAL   no on_request, a limit is out of range, or reserved memory is not zero
  *   -ENOTSUP  built without HTTP
  *   -ENOMEM */
@@ -127,8 +128,7 @@ typedef void brink_http_body_fn(brink_http_request *request, brink_buffer *part,
 /* Has a streamed body handed to `fn`, from now on: what has come, in this call, and what comes,
  * on the thread that reads the connection; one call at a time. A client that waits for "100
  * Continue" is told it with this. Called again, it hands over what was left. The request is not
- * to be freed in `fn` before the last call. Once the server is being stopped nothing more is read, of
- * a body that is still coming neither: it ends with -ETIMEDOUT or -ECONNABORTED.
+ * to be freed in `fn` before the last call.
  *   -EINVAL   the body was collected, or its end was told already */
 BRINK_API int brink_http_request_read(brink_http_request *request, brink_http_body_fn *fn, void *arg);
 

@@ -30,6 +30,7 @@ extern const struct group http_time_group; /* http_time.c: slow clients */
 extern const struct group http_late_group; /* http_late.c: bodies, readers and programs that are late */
 extern const struct group http_bound_group; /* http_bound.c: how much is held of a peer */
 extern const struct group http_cut_group; /* http_cut.c: replies that end with the connection, and too early */
+extern const struct group http_stop_group; /* http_stop.c: a server that is stopped amid a body */
 extern const struct group http_memory_group; /* http_memory.c: too little of it */
 extern const struct group http_client_group; /* http_client.c */
 extern const struct group listener_accept_group; /* listener_accept.c */

@@ -245,27 +245,6 @@ static void told_in_vain(enum kind kind)
 	close_web(&web);
 }
 
-/* ---- a server that stops ---- */
-
-/* It does not read on, and nobody waits for the body until the stop's deadline. The body's time is over long
- * after reading has ended. */
-static void stopped_amid(enum kind kind)
-{
-	struct web web;
-	int fd;
-
-	open_timed(&web, kind, keep_only, BRINK_SECONDS(1), LONG);
-	fd = visit(&web);
-	ask(&web, fd, "POST /stream HTTP/1.1\r\n" HOST "Content-Length: 10\r\n\r\nab");
-	RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 1);
-	CHECK_OK(brink_http_request_read(web.kept[0], count_part, &web));
-	CHECK_OK(brink_server_stop(web.service.server, LONG));
-	RUN_UNTIL(web.service.loop, atomic_load(&web.body_state) == -ETIMEDOUT);
-	run_until_stopped(&web.service);
-	close_fd(&fd);
-	close_web(&web);
-}
-
 static const struct scenario scenarios[] = {
 	SCENARIO("http-late/breaks-after-reply", breaks_after_reply, KIND_TCP),
 	SCENARIO("http-late/stays-away-after-reply", stays_away_after_reply, KIND_TCP),
@@ -273,7 +252,6 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-late/read-late", read_late, KIND_TCP),
 	SCENARIO("http-late/told-late", told_late, KIND_TCP),
 	SCENARIO("http-late/told-in-vain", told_in_vain, KIND_TCP),
-	SCENARIO("http-late/stopped-amid", stopped_amid, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };
 const struct group http_late_group = {"http-late", scenarios};

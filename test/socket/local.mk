@@ -38,6 +38,7 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/http_serve.c \
 	%reldir%/http_stage.c \
 	%reldir%/http_stage.h \
+	%reldir%/http_stop.c \
 	%reldir%/http_time.c \
 	%reldir%/listener_accept.c \
 	%reldir%/listener_drain.c \
