@@ -67,10 +67,12 @@ struct brink__http_session {
 	bool dead;    /* the connection is gone */
 	bool stalled; /* reading rests */
 	bool kept;    /* when its time was over it was we who kept the client */
+	bool late;    /* its time was over while somebody was about to read */
 	enum brink__http_phase phase;
 	bool timed; /* the timing has a deadline of ours, and not the messenger's of the first message */
 	uint64_t deadline;
 	uint64_t body_since, body_got, stalled_at;
+	uint64_t late_read; /* what had been read then */
 };
 
 /* http_session.c */

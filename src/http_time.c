@@ -27,26 +27,79 @@ static bool is_kept(const struct brink__http_session *session)
 	       (!receiving->asked || brink_buffer_length(&receiving->out) > 0);
 }
 
-static void set_deadline(struct brink__http_session *session, uint64_t at);
-static uint64_t body_deadline(const struct brink__http_session *session, uint64_t now);
+static void expired(brink_socket *socket);
 
-/* With the lock: whether the time that is over was ours. While we keep the client, or are about to read, we
- * look again soon; a client that was kept and is not any more has all of its time before it. */
-static bool is_excused(struct brink__http_session *session, uint64_t now)
+/* That there is none any more the timing need not know: when it calls at the one before, we look. */
+static void set_deadline(struct brink__http_session *session, uint64_t at)
 {
-	bool was_kept = session->kept;
+	session->deadline = at;
+	if (session->dead || (at == NEVER && session->timed))
+		return;
+	session->timed = true;
+	brink__timing_deadline(session->socket, at, expired);
+}
 
-	session->kept = is_kept(session);
-	if (!session->kept && !was_kept && atomic_load(&session->socket->edges) == 0)
-		return false;
+/* Of a body of which so many bytes have come. */
+static uint64_t rate_deadline(const struct brink__http_session *session, uint64_t got)
+{
+	const struct brink_http_options *options = &session->http->options;
+	uint64_t seconds = got / options->min_rate, rest = got % options->min_rate;
+	uint64_t allowed = later(BRINK_SECONDS(seconds), BRINK_SECONDS(rest) / options->min_rate);
+
+	return later(later(session->body_since, options->body_timeout), allowed);
+}
+
+static uint64_t body_deadline(const struct brink__http_session *session, uint64_t now)
+{
+	uint64_t by_rate = rate_deadline(session, session->body_got);
+	uint64_t by_silence = later(now, session->http->options.body_timeout);
+
+	return by_rate < by_silence ? by_rate : by_silence;
+}
+
+/* With the lock. While we keep the client we look again soon; one that was kept and is not any more has all of
+ * its time before it. */
+static void begin_anew(struct brink__http_session *session, uint64_t now)
+{
 	session->body_since = now;
 	session->body_got = 0;
-	if (session->kept || !was_kept)
+	if (session->kept)
 		set_deadline(session, later(now, LOOK_AGAIN));
 	else if (session->phase == BRINK__HTTP_HEAD)
 		set_deadline(session, later(now, session->http->options.head_timeout));
 	else
 		set_deadline(session, body_deadline(session, now));
+}
+
+/* With the lock: somebody is about to read, on an executor that is busy perhaps. What was read since the time was
+ * over has not helped; what is there and not read may, where it is enough. */
+static bool is_behind(struct brink__http_session *session, uint64_t now)
+{
+	brink_socket *socket = session->socket;
+	uint64_t read = atomic_load(&socket->bytes_read);
+
+	if (atomic_load(&socket->edges) == 0)
+		return false;
+	if (session->late && read != session->late_read)
+		return session->phase == BRINK__HTTP_BODY &&
+		       rate_deadline(session, session->body_got + brink__socket_arrived(socket)) > now;
+	session->late = true;
+	session->late_read = read;
+	return true;
+}
+
+/* With the lock: whether the time that is over was ours. */
+static bool is_excused(struct brink__http_session *session, uint64_t now)
+{
+	bool was_kept = session->kept;
+
+	session->kept = is_kept(session);
+	if (session->kept || was_kept)
+		begin_anew(session, now);
+	else if (is_behind(session, now))
+		set_deadline(session, later(now, LOOK_AGAIN));
+	else
+		return false;
 	return true;
 }
 
@@ -76,27 +129,6 @@ static void expired(brink_socket *socket)
 		brink__http_refuse(session, 408);
 }
 
-/* That there is none any more the timing need not know: when it calls at the one before, we look. */
-static void set_deadline(struct brink__http_session *session, uint64_t at)
-{
-	session->deadline = at;
-	if (session->dead || (at == NEVER && session->timed))
-		return;
-	session->timed = true;
-	brink__timing_deadline(session->socket, at, expired);
-}
-
-static uint64_t body_deadline(const struct brink__http_session *session, uint64_t now)
-{
-	const struct brink_http_options *options = &session->http->options;
-	uint64_t seconds = session->body_got / options->min_rate, rest = session->body_got % options->min_rate;
-	uint64_t allowed = later(BRINK_SECONDS(seconds), BRINK_SECONDS(rest) / options->min_rate);
-	uint64_t by_rate = later(later(session->body_since, options->body_timeout), allowed);
-	uint64_t by_silence = later(now, options->body_timeout);
-
-	return by_rate < by_silence ? by_rate : by_silence;
-}
-
 void brink__http_set_phase(struct brink__http_session *session, enum brink__http_phase phase)
 {
 	const struct brink_http_options *options = &session->http->options;
@@ -105,7 +137,7 @@ void brink__http_set_phase(struct brink__http_session *session, enum brink__http
 	if (phase == BRINK__HTTP_HEAD && session->phase == phase)
 		return; /* its time runs */
 	session->phase = phase;
-	session->kept = false;
+	session->kept = session->late = false;
 	if (phase == BRINK__HTTP_BUSY) {
 		set_deadline(session, NEVER);
 		return;
@@ -124,11 +156,16 @@ void brink__http_set_phase(struct brink__http_session *session, enum brink__http
 
 void brink__http_body_came(struct brink__http_session *session, size_t size)
 {
+	uint64_t now;
+
 	session->body_got += size;
 	/* Who has begun with the body does not wait to be told. */
 	session->receiving->asked = session->receiving->asked || size > 0;
-	if (!session->stalled)
-		set_deadline(session, body_deadline(session, brink__timing_now(session->socket)));
+	if (session->stalled)
+		return;
+	now = brink__timing_now(session->socket);
+	set_deadline(session, body_deadline(session, now));
+	session->late = session->late && session->deadline <= now;
 }
 
 /* The time in which it is we who do not read is not the client's. */

@@ -7,11 +7,6 @@
 #include "server.h"
 
 #include <errno.h>
-#include <sys/ioctl.h>
-
-#if defined(__sun)
-#include <sys/filio.h> /* FIONREAD */
-#endif
 
 #define LOOK_EVERY BRINK_MS(2)
 #define QUIET 16u /* looks without a byte, after which no more of what was promised is waited for */
@@ -27,14 +22,6 @@ static void post(struct brink__seat *seat, brink_task *task)
 static bool is_plain(brink_socket *socket)
 {
 	return brink__socket_transport(socket) == &brink__transport_plain;
-}
-
-/* Bytes that have arrived and are not read. What a transport keeps for itself is not known. */
-static uint64_t arrived(brink_socket *socket)
-{
-	int bytes = 0;
-
-	return ioctl(brink_socket_fd(socket), FIONREAD, &bytes) == 0 && bytes > 0 ? (uint64_t)bytes : 0;
 }
 
 /* Whether all that had arrived at the stop was handed to the program. Where it stays away, as
@@ -106,7 +93,7 @@ static void add(struct brink__seat *seat, brink_socket *socket)
 	}
 	seat->settling[seat->count].id = brink_socket_get_id(socket);
 	seat->settling[seat->count].seen = atomic_load(&socket->bytes_read);
-	seat->settling[seat->count].wanted = seat->settling[seat->count].seen + arrived(socket);
+	seat->settling[seat->count].wanted = seat->settling[seat->count].seen + brink__socket_arrived(socket);
 	seat->settling[seat->count++].quiet = 0;
 }
 

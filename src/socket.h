@@ -288,6 +288,10 @@ static inline bool brink__socket_reading_held(brink_socket *socket)
 	return (atomic_load(&socket->paused) & BRINK__PAUSED_BY_MESSENGER) != 0;
 }
 
+/* socket_info.c */
+/* Bytes that have arrived and are not read. What a transport keeps for itself is not known. */
+uint64_t brink__socket_arrived(const brink_socket *socket);
+
 /* socket_water.c */
 int brink__socket_admit(brink_socket *socket, size_t size, unsigned flags);
 void brink__socket_sent(brink_socket *socket, size_t size);

@@ -4,6 +4,11 @@
 #include "socket.h"
 
 #include <errno.h>
+#include <sys/ioctl.h>
+
+#if defined(__sun)
+#include <sys/filio.h> /* FIONREAD */
+#endif
 
 brink_loop *brink_socket_loop(const brink_socket *socket)
 {
@@ -18,6 +23,13 @@ void *brink_socket_arg(const brink_socket *socket)
 int brink_socket_fd(const brink_socket *socket)
 {
 	return socket->fd;
+}
+
+uint64_t brink__socket_arrived(const brink_socket *socket)
+{
+	int bytes = 0;
+
+	return ioctl(socket->fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (uint64_t)bytes : 0;
 }
 
 void brink_socket_set_data(brink_socket *socket, void *data)

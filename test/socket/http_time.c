@@ -96,6 +96,89 @@ static void slow_body(enum kind kind)
 	close_web(&web);
 }
 
+/* ---- readers on a busy executor ---- */
+
+struct blocker {
+	brink_task task;
+	atomic_int state; /* 0: waits for its turn; 1: blocks; 2: may go; 3: gone */
+};
+
+static void block(brink_task *task)
+{
+	struct blocker *blocker = brink_container_of(task, struct blocker, task);
+
+	for (atomic_store(&blocker->state, 1); atomic_load(&blocker->state) == 1;)
+		sleep_ms(1);
+	atomic_store(&blocker->state, 3);
+}
+
+static void post_blocker(struct web *web, struct blocker *blocker)
+{
+	memset(blocker, 0, sizeof *blocker);
+	brink_task_init(&blocker->task, block);
+	CHECK_OK(brink_executor_post(web->service.executor, &blocker->task));
+}
+
+static void wait_for_state(struct blocker *blocker, int state)
+{
+	uint64_t end = hang_deadline();
+
+	while (atomic_load(&blocker->state) != state) {
+		sleep_ms(1);
+		CHECK(monotonic_now() < end);
+	}
+}
+
+/* Whenever its time is over a byte of its is about to be read, since the executor is busy nearly always. */
+static void slow_while_busy(enum kind kind, const char *head, const char *drop)
+{
+	struct blocker blockers[2];
+	struct web web;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.options.head_timeout = web.options.body_timeout = SHORT;
+	web.options.min_rate = 1u << 20;
+	web.options.idle_timeout = LONG;
+	CHECK_OK(brink_executor_create(&web.service.executor, &(struct brink_executor_options){.threads = 1}));
+	web.service.options.socket.executor = web.service.executor;
+	start_web(&web);
+	fd = visit(&web);
+	serve_another(&web, fd);
+	post_blocker(&web, &blockers[0]);
+	wait_for_state(&blockers[0], 1);
+	ask(&web, fd, head);
+	for (unsigned i = 0; !ready_now(fd, BRINK_READ); i++) {
+		struct blocker *now = &blockers[i % 2], *next = &blockers[1 - i % 2];
+		uint64_t pause = monotonic_now() + SHORT;
+
+		ask(&web, fd, drop);
+		while (monotonic_now() < pause)
+			turn_briefly(web.service.loop);
+		post_blocker(&web, next); /* behind the reader */
+		atomic_store(&now->state, 2);
+		wait_for_state(next, 1);
+		CHECK(i < 10); /* its time was over long ago */
+	}
+	for (int i = 0; i < 2; i++)
+		if (atomic_load(&blockers[i].state) == 1)
+			atomic_store(&blockers[i].state, 2);
+	expect_status(&web, fd, 408);
+	expect_over(&web, fd);
+	close_fd(&fd);
+	close_web(&web);
+}
+
+static void slow_body_while_busy(enum kind kind)
+{
+	slow_while_busy(kind, "POST / HTTP/1.1\r\n" HOST "Content-Length: 1000000\r\n\r\n", "x");
+}
+
+static void slow_head_while_busy(enum kind kind)
+{
+	slow_while_busy(kind, "GET / HTTP/1.1\r\nX: ", "x");
+}
+
 static void silent_bodies(enum kind kind)
 {
 	struct web web;
@@ -180,6 +263,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-time/slow-head", slow_head, KIND_TCP),
 	SCENARIO("http-time/slow-second-head", slow_second_head, KIND_TCP),
 	SCENARIO("http-time/slow-body", slow_body, KIND_TCP),
+	SCENARIO("http-time/slow-head-while-busy", slow_head_while_busy, KIND_TCP),
+	SCENARIO("http-time/slow-body-while-busy", slow_body_while_busy, KIND_TCP),
 	SCENARIO("http-time/silent-bodies", silent_bodies, KIND_TCP),
 	SCENARIO("http-time/idle", idle, KIND_TCP),
 	SCENARIO("http-time/our-own-time", our_own_time, KIND_TCP),
