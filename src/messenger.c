@@ -225,7 +225,8 @@ void brink__channel_close(brink_socket *socket)
 		brink_socket_close(socket);
 		return;
 	}
-	if (channel->session != NULL && channel->session->ending(channel->session))
+	/* The session is the reader's, too. */
+	if (atomic_load(&socket->readers) == 0 && channel->session != NULL && channel->session->ending(channel->session))
 		return;
 	brink__socket_hold_reading(socket);
 	channel->close = true;
