@@ -165,6 +165,8 @@ static void on_dialed(brink_socket *socket, int result, const char *what)
 	(void)what;
 	if (result >= 0)
 		socket->probing->fd = result;
+	if (result == -ETIMEDOUT && brink__socket_is_looking_up(socket))
+		result = -EAGAIN; /* it was not the peer */
 	answered(socket->probing, result >= 0 ? 0 : result);
 }
 

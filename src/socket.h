@@ -342,6 +342,8 @@ void brink__socket_dial_free(brink_socket *socket);
 typedef void brink__dialed_fn(brink_socket *socket, int result, const char *what);
 int brink__socket_dial(brink_socket *socket, uint64_t timeout, brink__dialed_fn *dialed);
 void brink__socket_dial_stop(brink_socket *socket); /* if it has one that is under way */
+/* Whether its dial has tried no address: that this took too long says nothing of the peer's network. */
+bool brink__socket_is_looking_up(const brink_socket *socket);
 
 /* revive.c */
 int brink__revive_prepare(brink_socket *socket); /* what is needed later; -ENOMEM. At its creation */

@@ -109,6 +109,11 @@ void brink__socket_dial_stop(brink_socket *socket)
 		brink_dial_cancel(&socket->dial->dial);
 }
 
+bool brink__socket_is_looking_up(const brink_socket *socket)
+{
+	return socket->dial != NULL && socket->dial->dial.attempts == 0;
+}
+
 void brink__socket_dial_free(brink_socket *socket)
 {
 	brink__socket_dial_stop(socket);

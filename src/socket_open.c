@@ -118,8 +118,10 @@ static int start_watch(brink_socket *socket, unsigned interest)
 
 void brink__socket_dialed(brink_socket *socket, int result, const char *what)
 {
+	if (result == -ETIMEDOUT && !brink__socket_is_looking_up(socket))
+		result = brink__connect_timed_out(socket);
 	if (result < 0) {
-		brink__socket_fail(socket, result == -ETIMEDOUT ? brink__connect_timed_out(socket) : result, what);
+		brink__socket_fail(socket, result, what);
 		return;
 	}
 	socket->fd = result;

@@ -176,9 +176,10 @@ static void too_late(brink_socket *socket, struct timeout *timeout)
 
 static void over(brink_socket *socket, struct timeout *timeout)
 {
+	bool connects = atomic_load_explicit(&socket->state, memory_order_relaxed) == BRINK_SOCKET_CONNECTING;
 	int error = timeout->error;
 
-	if (atomic_load_explicit(&socket->state, memory_order_relaxed) == BRINK_SOCKET_CONNECTING && error != 0)
+	if (connects && error != 0 && !brink__socket_is_looking_up(socket))
 		error = brink__connect_timed_out(socket);
 	if (timeout->late)
 		too_late(socket, timeout);

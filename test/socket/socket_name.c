@@ -260,6 +260,34 @@ static void revived_after_a_probe(enum kind kind)
 	close_stage(&stage);
 }
 
+/* That a name was not found in time says nothing of the network of its addresses. */
+static void slow_lookups_do_not_count(enum kind kind)
+{
+	struct stage stage;
+	char name[64];
+
+	(void)kind;
+	open_stage(&stage, SPOTS(SPOT("127.0.0.1", HANGS)));
+	script_addresses("held.test", "127.0.0.1");
+	snprintf(name, sizeof name, "held.test%s", strchr(stage.dials.name, ':'));
+	stage.options.name = name;
+	stage.options.probe_interval = BRINK_MS(5);
+	stage.options.probe = say_well;
+	stage.options.connect_timeout = BRINK_MS(60);
+	stage.options.unreachable_after = 2;
+	create(&stage);
+	for (unsigned life = 1; life <= 3; life++) {
+		RUN_UNTIL(stage.dials.loop, stage.seen.closes == life);
+		CHECK_ERROR(stage.seen.error, -ETIMEDOUT);
+	}
+	release_names();
+	RUN_UNTIL(stage.dials.loop, stage.seen.error == -ENETUNREACH);
+	CHECK(stage.seen.closes >= 5);
+	brink_socket_abandon(stage.id);
+	turn_for(stage.dials.loop, BRINK_MS(20));
+	close_stage(&stage);
+}
+
 /* ---- what else has to do with it ---- */
 
 static char host_seen[64];
@@ -438,6 +466,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-name/failed-meanwhile", failed_meanwhile, KIND_NONE),
 	SCENARIO("socket-name/revived-where-it-has-moved", revived_where_it_has_moved, KIND_NONE),
 	SCENARIO("socket-name/revived-after-a-probe", revived_after_a_probe, KIND_NONE),
+	SCENARIO("socket-name/slow-lookups-do-not-count", slow_lookups_do_not_count, KIND_NONE),
 	SCENARIO("socket-name/known-to-the-transport", known_to_the_transport, KIND_NONE),
 	SCENARIO("socket-name/what-is-checked", what_is_checked, KIND_NONE),
 	SCENARIO("socket-name/ended-resolver", ended_resolver, KIND_NONE),
