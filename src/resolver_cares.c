@@ -32,6 +32,8 @@ struct brink__names {
 	struct brink__sigpipe held; /* while c-ares is called */
 	unsigned depth; /* of our calls to it */
 	int trouble; /* a descriptor could not be watched; 0 */
+	int cancelling; /* all that is asked for, with this error; 0 */
+	struct brink_list postponed; /* queries that came meanwhile, by `done` */
 	bool closing;
 	unsigned forks; /* brink__forks when it was made */
 };
@@ -67,19 +69,29 @@ static void enter(struct brink__names *names)
 		brink__os_hold_sigpipe(&names->held);
 }
 
+static void ask_postponed(struct brink__names *names);
+
+/* What waits for a descriptor that we do not hear of would wait for its time. When nothing is asked for any more
+ * c-ares closes all that it has; so who comes meanwhile, in the room of one that ends, comes too early. */
+static void end_all(struct brink__names *names)
+{
+	while (names->trouble < 0) {
+		names->cancelling = names->trouble;
+		names->trouble = 0;
+		ares_cancel(names->channel);
+		names->cancelling = 0;
+		ask_postponed(names);
+	}
+}
+
 static void leave(struct brink__names *names)
 {
-	if (names->depth > 1) {
-		names->depth--;
-		return;
+	if (names->depth == 1) {
+		end_all(names);
+		brink__os_release_sigpipe(&names->held);
+		set_timer(names);
 	}
-	/* What waits for a descriptor that we do not hear of would wait for its time. */
-	if (names->trouble < 0)
-		ares_cancel(names->channel);
-	names->trouble = 0;
-	names->depth = 0;
-	brink__os_release_sigpipe(&names->held);
-	set_timer(names);
+	names->depth--;
 }
 
 static void process(struct brink__names *names, int readable, int writable)
@@ -195,7 +207,7 @@ static int error_of(struct brink__names *names, int status)
 	};
 
 	if (status == ARES_ECANCELLED)
-		return names->trouble < 0 ? names->trouble : -ECANCELED;
+		return names->cancelling < 0 ? names->cancelling : -ECANCELED;
 	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
 		if (errors[i].status == status)
 			return errors[i].error;
@@ -233,17 +245,36 @@ static void on_answer(void *data, int status, int timeouts, struct ares_addrinfo
 		brink__resolver_answered(query);
 }
 
-int brink__names_ask(struct brink__names *names, struct brink__query *query)
+static void ask(struct brink__names *names, struct brink__query *query)
 {
 	struct ares_addrinfo_hints hints;
 
 	memset(&hints, 0, sizeof hints);
 	hints.ai_family = query->family;
 	hints.ai_socktype = SOCK_STREAM;
-	query->names = names;
-	enter(names);
 	/* Port 0 would be no service to it. */
 	ares_getaddrinfo(names->channel, query->host, query->port < 0 ? query->service : NULL, &hints, on_answer, query);
+}
+
+static void ask_postponed(struct brink__names *names)
+{
+	while (names->trouble == 0 && !brink__list_empty(&names->postponed)) {
+		struct brink_list *first = names->postponed.next;
+
+		brink__list_remove(first);
+		ask(names, brink_container_of(first, struct brink__query, done));
+	}
+}
+
+int brink__names_ask(struct brink__names *names, struct brink__query *query)
+{
+	query->names = names;
+	if (names->cancelling < 0) {
+		brink__list_append(&names->postponed, &query->done);
+		return 0;
+	}
+	enter(names);
+	ask(names, query);
 	leave(names);
 	return 0;
 }
@@ -281,6 +312,7 @@ int brink__names_open(struct brink__names **opened, brink_loop *loop, const stru
 	names->loop = loop;
 	names->forks = brink__forks;
 	brink__list_init(&names->doors);
+	brink__list_init(&names->postponed);
 	brink_timer_init(&names->timer, on_timer);
 	result = open_channel(names, options->servers);
 	if (result < 0)

@@ -100,7 +100,7 @@ static int answer_server(const char *host, char addresses[256], bool first)
 		error = name->error;
 		memcpy(addresses, name->addresses, 256);
 	}
-	if (held && !let_go)
+	if ((held && !let_go) || (!first && strncmp(host, "once", 4) == 0))
 		error = -1;
 	pthread_mutex_unlock(&lock);
 	return error;

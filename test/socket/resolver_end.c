@@ -5,6 +5,7 @@
 #include "scarce.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -314,6 +315,48 @@ static void without_memory(enum kind kind)
 	forget_names();
 }
 
+/* The first name server is not there, so that c-ares opens a descriptor for the next one when lookups
+ * wait already. And the next one says everything once. What cannot be watched ends those that are asked for, and no other. */
+static void without_a_watch(enum kind kind)
+{
+	struct brink_resolver_options options = {.parallel = 1};
+	bool failed = true;
+	char servers[128];
+
+	(void)kind;
+	if (!asks_cares())
+		SKIP("nobody else has descriptors of his own");
+	scarce_memory();
+	need_scripted_names();
+	script_addresses("once.test", "127.0.0.1");
+	snprintf(servers, sizeof servers, "127.0.0.1:1,%s", getenv("BRINK_NAME_SERVERS"));
+	options.servers = servers;
+	for (unsigned k = 1; failed; k++) {
+		brink_loop *loop = new_loop();
+		brink_resolver *resolver = new_resolver(loop, &options);
+		struct asked asked[3];
+		unsigned errors = 0;
+
+		for (unsigned i = 0; i < 3; i++) {
+			init_asked(&asked[i]);
+			asked[i].lookup.family = AF_INET; /* one question each */
+			ask_for(resolver, &asked[i], "once.test:1");
+		}
+		fail_allocation(k);
+		for (unsigned i = 0; i < 3; i++) {
+			RUN_UNTIL(loop, asked[i].calls == 1);
+			CHECK(asked[i].error == 0 || asked[i].error == -ENOMEM);
+			errors += asked[i].error < 0;
+		}
+		failed = allocation_failed();
+		CHECK_EQ(errors, failed);
+		brink_resolver_destroy(resolver);
+		CHECK_OK(brink_loop_destroy(loop));
+		CHECK(failed || k > 1);
+	}
+	forget_names();
+}
+
 static void without_threads(enum kind kind)
 {
 	brink_loop *loop = new_loop();
@@ -397,6 +440,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("resolver-end/destroyed-on-the-way", destroyed_on_the_way, KIND_NONE),
 	SCENARIO("resolver-end/in-a-forked-child", in_a_forked_child, KIND_NONE),
 	SCENARIO("resolver-end/without-memory", without_memory, KIND_NONE),
+	SCENARIO("resolver-end/without-a-watch", without_a_watch, KIND_NONE),
 	SCENARIO("resolver-end/without-threads", without_threads, KIND_NONE),
 	SCENARIO("resolver-end/many-from-many-loops", many_from_many_loops, KIND_NONE),
 	NO_MORE_SCENARIOS,
