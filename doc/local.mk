@@ -258,6 +258,7 @@ man_links = \
 	%reldir%/man/links/brink_tls_release.3 \
 	%reldir%/man/links/brink_tls_for_peer.3 \
 	%reldir%/man/links/brink_tls_set_certificates.3 \
+	%reldir%/man/links/brink_tls_change_ticket_key.3 \
 	%reldir%/man/links/brink_tls_error.3 \
 	%reldir%/man/links/brink_tls_transport.3 \
 	%reldir%/man/links/brink_tls_get_info.3 \

@@ -162,6 +162,7 @@ tls_files = \
 	%reldir%/tls_error.c \
 	%reldir%/tls_info.c \
 	%reldir%/tls_session.c \
+	%reldir%/tls_ticket.c \
 	%reldir%/tls_transfer.c
 else
 tls_files = %reldir%/tls_none.c

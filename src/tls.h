@@ -4,6 +4,7 @@
  *   tls_context.c       options, references, the SSL_CTX
  *   tls_certificate.c   certificates: loaded, chosen by name, replaced
  *   tls_session.c       a client's sessions, to be resumed
+ *   tls_ticket.c        the keys of a server's tickets
  *   tls_bio.c           between OpenSSL and the descriptor
  *   tls_connection.c    the beginning and the end of a connection
  *   tls_transfer.c      the handshake, reading and writing
@@ -29,6 +30,19 @@
 
 /* ---- tls_context.c ---- */
 
+struct brink__tls_ticket_key {
+	unsigned char name[16], cipher[32], mac[32];
+	uint64_t made; /* ns, by the monotonic clock */
+};
+
+/* Of a server. */
+struct brink__tls_tickets {
+	uint64_t lifetime;
+	EVP_CIPHER *cipher;
+	unsigned count;
+	struct brink__tls_ticket_key keys[2]; /* the newest first; by the lock */
+};
+
 /* What contexts for several peers have in common. */
 struct brink__tls_shared {
 	atomic_uint references;
@@ -39,6 +53,7 @@ struct brink__tls_shared {
 	unsigned char *protocols; /* as ALPN has them */
 	unsigned protocols_size;
 	pthread_mutex_t lock;
+	struct brink__tls_tickets tickets;
 	struct brink__tls_identities *identities; /* of new connections; NULL: none */
 	unsigned generation; /* of them: sessions do not outlive the certificates that they began with */
 };
@@ -137,7 +152,14 @@ int brink__tls_shutdown(void *state, int fd, unsigned *waits);
 
 void brink__tls_sessions_prepare(SSL_CTX *ssl, enum brink_tls_role role);
 void brink__tls_session_offer(const struct brink__tls_connection *connection);
+/* A handshake is done: keeps a session that came with it where OpenSSL tells nobody of that. */
+void brink__tls_session_renewed(SSL *ssl);
 void brink__tls_sessions_free(brink_tls *tls);
+
+/* ---- tls_ticket.c ---- */
+
+int brink__tls_tickets_prepare(struct brink__tls_shared *shared, uint64_t lifetime); /* -ENOMEM, -EIO */
+void brink__tls_tickets_free(struct brink__tls_shared *shared);
 
 /* ---- tls_info.c ---- */
 

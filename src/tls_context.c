@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#define LIFETIME_MOST (7 * 86400 * UINT64_C(1000000000)) /* by RFC 8446 */
+
 /* ---- memory ---- */
 
 void *brink__tls_allocate(size_t size)
@@ -68,6 +70,8 @@ static const char *wrong_client(const struct brink_tls_options *options)
 {
 	if (options->flags & ~(BRINK_TLS_ANY_NAME | BRINK_TLS_UNVERIFIED))
 		return "a flag that no client has";
+	if (options->ticket_lifetime != 0)
+		return "a client has no tickets of its own";
 	return wrong_name(options->flags, options->peer_name);
 }
 
@@ -79,6 +83,8 @@ static const char *wrong_server(const struct brink_tls_options *options)
 		return "a server needs a certificate";
 	if (options->peer_name != NULL)
 		return "a server's peers have no name";
+	if (options->ticket_lifetime > LIFETIME_MOST)
+		return "tickets live for 7 days at most";
 	if (options->flags != 0 && !trusts_somebody(options))
 		return "who asks for certificates has to say whom to trust";
 	return NULL;
@@ -224,7 +230,7 @@ static int prepare(struct brink__tls_shared *shared, const struct brink_tls_opti
 {
 	SSL_CTX *ssl = shared->ssl = SSL_CTX_new(shared->role == BRINK_TLS_SERVER ? TLS_server_method()
 	                                                                          : TLS_client_method());
-	int result;
+	int result = 0;
 
 	shared->bio = brink__tls_bio_method();
 	if (ssl == NULL || shared->bio == NULL)
@@ -238,8 +244,10 @@ static int prepare(struct brink__tls_shared *shared, const struct brink_tls_opti
 	if (shared->role == BRINK_TLS_SERVER) {
 		SSL_CTX_set_tlsext_servername_callback(ssl, accept_name);
 		SSL_CTX_set_cert_cb(ssl, show_certificate, NULL);
+		result = brink__tls_tickets_prepare(shared, options->ticket_lifetime);
 	}
-	result = prepare_trust(shared, options);
+	if (result == 0)
+		result = prepare_trust(shared, options);
 	if (result == 0)
 		result = prepare_protocols(shared, options->protocols);
 	if (result == 0)
@@ -257,6 +265,7 @@ static void drop_shared(struct brink__tls_shared *shared)
 	SSL_CTX_free(shared->ssl);
 	BIO_meth_free(shared->bio);
 	brink__tls_identities_drop(shared->identities);
+	brink__tls_tickets_free(shared);
 	brink__tls_free(shared->protocols);
 	pthread_mutex_destroy(&shared->lock);
 	brink__tls_free(shared);

@@ -55,6 +55,12 @@ int brink_tls_set_certificates(brink_tls *tls, const struct brink_tls_certificat
 	return -ENOTSUP;
 }
 
+int brink_tls_change_ticket_key(brink_tls *tls)
+{
+	(void)tls;
+	return -ENOTSUP;
+}
+
 const char *brink_tls_error(void)
 {
 	return "libbrink-tls was built without OpenSSL";

@@ -70,6 +70,32 @@ void brink__tls_sessions_free(brink_tls *tls)
 		SSL_SESSION_free(tls->sessions[--tls->session_count].session);
 }
 
+static bool is_kept(brink_tls *tls, const SSL_SESSION *session)
+{
+	bool kept = false;
+
+	pthread_mutex_lock(&tls->lock);
+	for (unsigned i = 0; i < tls->session_count; i++)
+		kept = kept || tls->sessions[i].session == session;
+	pthread_mutex_unlock(&tls->lock);
+	return kept;
+}
+
+/* A ticket of TLS 1.2 that comes as a session is taken up, since the old one is about to be over. */
+void brink__tls_session_renewed(SSL *ssl)
+{
+	const struct brink__tls_connection *connection = SSL_get_app_data(ssl);
+	SSL_SESSION *session;
+
+	if (SSL_is_server(ssl) || !SSL_session_reused(ssl) || SSL_version(ssl) >= TLS1_3_VERSION)
+		return;
+	session = SSL_get1_session(ssl);
+	if (session != NULL && !is_kept(connection->tls, session))
+		keep(ssl, session);
+	else
+		SSL_SESSION_free(session);
+}
+
 /* ---- a server's: in the tickets ---- */
 
 static int mark(SSL *ssl, void *arg)

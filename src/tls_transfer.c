@@ -69,6 +69,7 @@ int brink__tls_handshake(void *state, int fd, unsigned *waits)
 		return flushed;
 	error = brink__tls_info_take(connection);
 	connection->shaken = error == 0;
+	brink__tls_session_renewed(connection->ssl);
 	return error;
 }
 

@@ -71,6 +71,11 @@ struct brink_tls_options {
 	 * finds none of the client's in it refuses the connection; a client that sends none is served. */
 	const char *const *protocols;
 	enum brink_tls_version least, most; /* 0: 1.2, and the highest that there is */
+	/* Server: for how long a session may be taken up again, in nanoseconds; 0: 2 hours; at most 7 days.
+	 * Clients have it in a ticket, and the key that closes tickets is changed as often: for as long
+	 * again it opens what it has closed, and the client gets another ticket; then it is
+	 * forgotten, with the first handshake from then on. */
+	uint64_t ticket_lifetime;
 	void *reserved[8];                  /* must be zero */
 };
 
@@ -94,6 +99,13 @@ BRINK_API int brink_tls_for_peer(brink_tls **made, brink_tls *tls, const char *p
  * renewals without a restart. On an error those from before stay. Errors as above. */
 BRINK_API int brink_tls_set_certificates(brink_tls *tls, const struct brink_tls_certificate *certificates,
                                          unsigned count);
+
+/* A server's: changes the key of tickets now. Clients whose ticket was closed with the last one resume,
+ * those with an older one make a whole handshake: so two calls end all sessions.
+ *   -EINVAL   a client's context
+ *   -EIO      there are no random numbers
+ *   -ENOMEM, -ENOTSUP   as above */
+BRINK_API int brink_tls_change_ticket_key(brink_tls *tls);
 
 /* Why the last of the functions above failed in this thread, in OpenSSL's words and ours; never
  * NULL. Valid until the thread's next call of one of them. */

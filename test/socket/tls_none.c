@@ -15,6 +15,7 @@ static void answers(enum kind kind)
 	CHECK(brink_tls_error()[0] != '\0');
 	CHECK_ERROR(brink_tls_for_peer(&tls, NULL, "server.test"), -ENOTSUP);
 	CHECK_ERROR(brink_tls_set_certificates(NULL, NULL, 0), -ENOTSUP);
+	CHECK_ERROR(brink_tls_change_ticket_key(NULL), -ENOTSUP);
 	CHECK_ERROR(brink_tls_get_info(NULL, &info), -ENOTSUP);
 	CHECK(socket.transport != NULL && brink_tls_hold(NULL) == NULL);
 	brink_tls_release(NULL);

@@ -1,6 +1,7 @@
 /* Sessions that are taken up again. */
 #include "tls_stage.h"
 
+#include <pthread.h>
 #include <string.h>
 
 static void resume(enum kind kind, enum brink_tls_version version)
@@ -66,6 +67,119 @@ void tls_peers_apart(enum kind kind)
 	again_tls(&duo, kind);
 	expect_open(&duo);
 	CHECK_EQ(duo.sides[CLIENT].info.resumed, 1);
+	close_tls(&duo);
+}
+
+/* ---- the keys of tickets ---- */
+
+static void expect_resumed(struct tls_duo *duo, int resumed)
+{
+	expect_open(duo);
+	for (int i = 0; i < 2; i++)
+		CHECK_EQ(duo->sides[i].info.resumed, resumed);
+	exchange_texts(duo, "a question", "an answer");
+}
+
+/* The last key still opens, and who comes with its ticket gets one of the new key; the one before does
+ * not open any more. */
+static void change_keys(enum kind kind, enum brink_tls_version version)
+{
+	static const struct {
+		unsigned changes;
+		int resumed;
+	} rounds[] = {{0, 0}, {0, 1}, {0, 1}, {0, 1}, {1, 1}, {1, 1}, {1, 1}, {2, 0}, {0, 1}};
+	struct tls_duo duo;
+
+	open_tls(&duo, kind);
+	duo.sides[SERVER].tls_options.most = version;
+	create_tls(&duo);
+	for (size_t i = 0; i < sizeof rounds / sizeof rounds[0]; i++) {
+		for (unsigned n = 0; n < rounds[i].changes; n++)
+			CHECK_OK(brink_tls_change_ticket_key(duo.sides[SERVER].tls));
+		if (i > 0)
+			again_tls(&duo, kind);
+		expect_resumed(&duo, rounds[i].resumed);
+	}
+	CHECK_ERROR(brink_tls_change_ticket_key(duo.sides[CLIENT].tls), -EINVAL);
+	close_tls(&duo);
+}
+
+void tls_changed_keys(enum kind kind)
+{
+	change_keys(kind, BRINK_TLS_1_3);
+}
+
+void tls_changed_keys_12(enum kind kind)
+{
+	change_keys(kind, BRINK_TLS_1_2);
+}
+
+/* By themselves: of how many it took up none is left when twice the time is over. */
+void tls_keys_grow_old(enum kind kind)
+{
+	static const enum brink_tls_version versions[] = {BRINK_TLS_1_2, BRINK_TLS_1_3};
+
+	for (int i = 0; i < 2; i++) {
+		struct tls_duo duo;
+
+		open_tls(&duo, kind);
+		duo.sides[SERVER].tls_options.most = versions[i];
+		duo.sides[SERVER].tls_options.ticket_lifetime = BRINK_MS(100);
+		create_tls(&duo);
+		for (unsigned round = 0; round < 3; round++) {
+			expect_resumed(&duo, 0);
+			sleep_ms(201);
+			again_tls(&duo, kind);
+		}
+		close_tls(&duo);
+	}
+}
+
+#define SHARERS 4u
+
+struct sharer {
+	pthread_t thread;
+	struct tls_duo *duo;
+	enum kind kind;
+};
+
+/* Handshakes with the contexts of another. */
+static void *share(void *arg)
+{
+	struct sharer *sharer = arg;
+	struct tls_duo duo;
+
+	open_tls(&duo, sharer->kind);
+	for (int i = 0; i < 2; i++)
+		duo.sides[i].tls = brink_tls_hold(sharer->duo->sides[i].tls);
+	create_tls(&duo);
+	for (unsigned round = 0; round < 30; round++) {
+		expect_open(&duo);
+		exchange_texts(&duo, "a question", "an answer");
+		if (round % 5 == 0)
+			CHECK_OK(brink_tls_change_ticket_key(duo.sides[SERVER].tls));
+		again_tls(&duo, sharer->kind);
+	}
+	close_tls(&duo);
+	return NULL;
+}
+
+/* Keys change under those that use them. */
+void tls_keys_shared(enum kind kind)
+{
+	struct sharer sharers[SHARERS];
+	struct tls_duo duo;
+
+	open_tls(&duo, kind);
+	duo.sides[SERVER].tls_options.ticket_lifetime = BRINK_MS(1);
+	for (int i = 0; i < 2; i++)
+		create_tls_context(&duo, i);
+	for (unsigned i = 0; i < SHARERS; i++) {
+		sharers[i] = (struct sharer){.duo = &duo, .kind = kind};
+		CHECK_EQ(pthread_create(&sharers[i].thread, NULL, share, &sharers[i]), 0);
+	}
+	for (unsigned i = 0; i < SHARERS; i++)
+		CHECK_EQ(pthread_join(sharers[i].thread, NULL), 0);
 	close_tls(&duo);
 }
 

@@ -357,7 +357,10 @@ void tls_options(enum kind kind)
 	refuse(&(struct brink_tls_options){.peer_name = "a", .protocols = unnamed}, -EINVAL, "protocol");
 	refuse(&(struct brink_tls_options){.peer_name = "a", .ca_pem = "nothing"}, -EINVAL, "CA");
 	refuse(&(struct brink_tls_options){.peer_name = "a", .ca_file = "/there/is/no/such.pem"}, -ENOENT, "such.pem");
+	refuse(&(struct brink_tls_options){.peer_name = "a", .ticket_lifetime = 1}, -EINVAL, "tickets");
 	refuse(&(struct brink_tls_options){.role = BRINK_TLS_SERVER}, -EINVAL, "certificate");
+	refuse(&(struct brink_tls_options){.role = BRINK_TLS_SERVER, .certificate_count = 1, .certificates = &good,
+		.ticket_lifetime = BRINK_SECONDS(7 * 86400) + 1}, -EINVAL, "7 days");
 	refuse(&(struct brink_tls_options){.role = BRINK_TLS_SERVER, .certificate_count = 1}, -EINVAL, "certificates");
 	refuse(&(struct brink_tls_options){.role = BRINK_TLS_SERVER, .certificate_count = 1, .certificates = &good,
 		.flags = BRINK_TLS_REQUIRE}, -EINVAL, "trust");
