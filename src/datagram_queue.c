@@ -133,12 +133,10 @@ static unsigned gather(const struct brink__outbox *outbox, struct brink_packet *
 		struct record record = next_record(outbox, &place, &at);
 
 		used -= place > before ? place - before : outbox->limit - before + place;
-		packets[count] = (struct brink_packet){
-			.size = record.size,
-			.interface_index = record.interface_index,
-			.to = get_address(&at, record.to, &to[count]),
-			.from = get_address(&at, record.from, &from[count]),
-		};
+		packets[count] = (struct brink_packet){.size = record.size, .interface_index = record.interface_index};
+		/* One after the other: an initializer has no order. */
+		packets[count].to = get_address(&at, record.to, &to[count]);
+		packets[count].from = get_address(&at, record.from, &from[count]);
 		packets[count++].bytes = at;
 	}
 	return count;
