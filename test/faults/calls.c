@@ -131,6 +131,11 @@ FAULTY(int, ppoll, (struct pollfd *entries, nfds_t entry_count, const struct tim
 FAULTY(ssize_t, read, (int fd, void *bytes, size_t size), (fd, bytes, size))
 FAULTY(ssize_t, readv, (int fd, const struct iovec *parts, int part_count), (fd, parts, part_count))
 FAULTY(ssize_t, recv, (int fd, void *bytes, size_t size, int flags), (fd, bytes, size, flags))
+FAULTY(int, recvmmsg, (int fd, struct mmsghdr *messages, unsigned message_count, int flags, struct timespec *timeout),
+       (fd, messages, message_count, flags, timeout))
+FAULTY(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+FAULTY(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned message_count, int flags),
+       (fd, messages, message_count, flags))
 FAULTY(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t length),
        (fd, level, name, value, length))
 FAULTY(int, shutdown, (int fd, int how), (fd, how))
@@ -221,6 +226,13 @@ long faulty_syscall(long number, ...)
 }
 
 /* ---- those with something to say about it ---- */
+
+int faulty_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list)
+{
+	if (!strikes("getaddrinfo"))
+		return getaddrinfo(host, service, hints, list);
+	return present.error == ENOMEM ? EAI_MEMORY : EAI_SYSTEM;
+}
 
 /* Interrupted, it goes on all the same. */
 int faulty_connect(int fd, const struct sockaddr *address, socklen_t length)

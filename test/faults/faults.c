@@ -86,6 +86,17 @@ static const struct fault faults[] = {
 	FAULT("writev", EINTR, true, NULL), /* to a pipe */
 	FAULT("writev", SHORT, true, NULL),
 
+	FAULT("recvmmsg", EINTR, true, NULL),
+	FAULT("recvmmsg", ENOSYS, true, NULL),
+	FAULT("recvmmsg", ENOMEM, false, NULL),
+	FAULT("recvmsg", EINTR, true, NULL),
+	FAULT("recvmsg", ENOMEM, false, NULL),
+	FAULT("sendmmsg", EINTR, true, NULL),
+	FAULT("sendmmsg", ENOSYS, true, NULL),
+	FAULT("sendmmsg", EAGAIN, true, NULL),
+	FAULT("sendmmsg", ENOBUFS, true, NULL), /* no room, which will be */
+	FAULT("sendmmsg", EPERM, false, NULL),
+
 	FAULT("pidfd_open", EMFILE, false, NULL),
 	FAULT("pidfd_open", ENOMEM, false, NULL),
 	FAULT("pidfd_open", ENOSYS, true, NULL),
@@ -137,12 +148,13 @@ static const struct fault faults[] = {
 
 static const struct scenario *const families[] = {
 	socket_scenarios, end_scenarios, executor_scenarios, listener_scenarios, client_scenarios,
-	server_scenarios, loop_scenarios,
+	server_scenarios, loop_scenarios, datagram_scenarios,
 };
 
 /* ---- the present one ---- */
 
 static const char *backend;
+static const char *only = ""; /* scenarios with this in their name */
 static char where[256] = "before all";
 static int where_length = 10;
 static unsigned passed;
@@ -247,6 +259,8 @@ static void with_each_fault(const struct scenario *scenario, unsigned struck[FAU
 
 static bool can_run(const struct scenario *scenario)
 {
+	if (strstr(scenario->name, only) == NULL)
+		return false;
 	/* Valgrind does not let other threads run while one is in io_uring_enter(), and is slow with
 	 * processes then. */
 	return !scenario->has_others || strcmp(backend, "io_uring") != 0 || getenv("BRINK_TEST_VALGRIND") == NULL;
@@ -290,6 +304,8 @@ int main(int argc, char **argv)
 	signal(SIGALRM, on_alarm);
 	scarce_memory();
 	brink__cache_keep(false);
+	if (argc > 2)
+		only = argv[2];
 	count = brink_backends(infos, sizeof infos / sizeof infos[0]);
 	for (size_t i = 0; i < count && i < sizeof infos / sizeof infos[0]; i++)
 		if (infos[i].status == 0 && (argc < 2 || strcmp(argv[1], infos[i].name) == 0))

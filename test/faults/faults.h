@@ -69,7 +69,7 @@ struct scenario {
 
 /* Each ends with an entry of zeros. */
 extern const struct scenario socket_scenarios[], end_scenarios[], executor_scenarios[], listener_scenarios[],
-	client_scenarios[], server_scenarios[], loop_scenarios[];
+	client_scenarios[], server_scenarios[], loop_scenarios[], datagram_scenarios[];
 
 /* ---- a socket and what it is told ---- */
 
@@ -107,5 +107,6 @@ void talk(struct side *side, int peer);
 int listening(struct brink_address *address);
 int connect_to(const struct brink_address *address); /* non-blocking afterwards */
 void open_pair(int fds[2]);
+void open_datagram_pair(int fds[2]);
 
 #endif

@@ -30,6 +30,7 @@ TESTS += %reldir%/faults
 %canon_reldir%_faults_SOURCES = \
 	%reldir%/calls.c \
 	%reldir%/clients.c \
+	%reldir%/datagrams.c \
 	%reldir%/ends.c \
 	%reldir%/executors.c \
 	%reldir%/faults.c \

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -34,6 +35,7 @@ int faulty_epoll_wait(int queue, struct epoll_event *events, int count, int time
 int faulty_eventfd(unsigned value, int flags);
 int faulty_fcntl(int fd, int command, ...);
 int faulty_fstat(int fd, struct stat *status);
+int faulty_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list);
 int faulty_getpeername(int fd, struct sockaddr *address, socklen_t *length);
 int faulty_getsockname(int fd, struct sockaddr *address, socklen_t *length);
 int faulty_getsockopt(int fd, int level, int name, void *value, socklen_t *length);
@@ -52,7 +54,10 @@ int faulty_pthread_mutex_init(pthread_mutex_t *mutex, const pthread_mutexattr_t 
 ssize_t faulty_read(int fd, void *bytes, size_t size);
 ssize_t faulty_readv(int fd, const struct iovec *parts, int count);
 ssize_t faulty_recv(int fd, void *bytes, size_t size, int flags);
+int faulty_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout);
+ssize_t faulty_recvmsg(int fd, struct msghdr *message, int flags);
 ssize_t faulty_send(int fd, const void *bytes, size_t size, int flags);
+int faulty_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
 ssize_t faulty_sendmsg(int fd, const struct msghdr *message, int flags);
 int faulty_setsockopt(int fd, int level, int name, const void *value, socklen_t length);
 int faulty_shutdown(int fd, int how);
@@ -92,6 +97,7 @@ int faulty_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uri
 #define eventfd faulty_eventfd
 #define fcntl faulty_fcntl
 #define fstat faulty_fstat
+#define getaddrinfo faulty_getaddrinfo
 #define getpeername faulty_getpeername
 #define getsockname faulty_getsockname
 #define getsockopt faulty_getsockopt
@@ -109,7 +115,10 @@ int faulty_io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uri
 #define read faulty_read
 #define readv faulty_readv
 #define recv faulty_recv
+#define recvmmsg faulty_recvmmsg
+#define recvmsg faulty_recvmsg
 #define send faulty_send
+#define sendmmsg faulty_sendmmsg
 #define sendmsg faulty_sendmsg
 #define setsockopt faulty_setsockopt
 #define shutdown faulty_shutdown
