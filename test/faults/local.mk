@@ -36,6 +36,7 @@ TESTS += %reldir%/faults
 	%reldir%/faults.c \
 	%reldir%/faults.h \
 	%reldir%/listeners.c \
+	%reldir%/lookups.c \
 	%reldir%/loops.c \
 	%reldir%/names.h \
 	%reldir%/servers.c \
