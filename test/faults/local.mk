@@ -41,7 +41,8 @@ TESTS += %reldir%/faults
 	%reldir%/names.h \
 	%reldir%/servers.c \
 	%reldir%/sockets.c \
-	%reldir%/stage.c
+	%reldir%/stage.c \
+	%reldir%/webs.c
 %canon_reldir%_faults_CPPFLAGS = $(AM_CPPFLAGS) $(LIBURING_CFLAGS) -D_GNU_SOURCE=1 \
 	-I$(srcdir)/test/kqueue -U_FORTIFY_SOURCE
 %canon_reldir%_faults_LDADD = libbrink-faulty.la $(PTHREAD_LIBS)
