@@ -40,20 +40,39 @@ static void set_verdict(enum verdict verdict, const char *reason)
 		snprintf(the_record->reason, sizeof the_record->reason, "%s", reason);
 }
 
-_Noreturn void fail(const char *file, int line, const char *format, ...)
+static bool goes_otherwise(void)
+{
+	return the_plan->conditions != NULL && the_plan->conditions->otherwise(the_test);
+}
+
+static _Noreturn PRINTF_LIKE(4, 0) void end_as(enum verdict verdict, const char *file, int line,
+                                               const char *format, va_list arguments)
 {
 	const char *base = line > 0 ? strrchr(file, '/') : NULL; /* without a line it is a name */
 	char text[REASON_SIZE];
 	int used = snprintf(text, sizeof text, "%s:%d: ", base != NULL ? base + 1 : file, line);
-	va_list arguments;
 
-	va_start(arguments, format);
 	vsnprintf(text + used, sizeof text - (size_t)used, format, arguments);
-	va_end(arguments);
-	set_verdict(VERDICT_FAIL, text);
+	set_verdict(verdict, text);
 	if (ftrylockfile(stdout) == 0) /* another thread may have been stopped in there */
 		fflush(stdout);
 	_exit(1);
+}
+
+_Noreturn void fail(const char *file, int line, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	end_as(goes_otherwise() ? VERDICT_OTHERWISE : VERDICT_FAIL, file, line, format, arguments);
+}
+
+_Noreturn void fail_always(const char *file, int line, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	end_as(VERDICT_FAIL, file, line, format, arguments);
 }
 
 _Noreturn void skip(const char *format, ...)
@@ -145,7 +164,7 @@ bool can(unsigned feature)
 
 bool is_slow(void)
 {
-	return slow_build();
+	return slow_build() || the_plan->conditions != NULL;
 }
 
 bool is_long(void)
@@ -163,6 +182,11 @@ static uint64_t mix(uint64_t value)
 	value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
 	value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
 	return value ^ (value >> 31);
+}
+
+void random_from(uint64_t value)
+{
+	random_state = value;
 }
 
 uint64_t random_bits(void)
@@ -194,9 +218,13 @@ uint64_t monotonic_now(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
+#define PATIENCE_OTHERWISE BRINK_MS(500)
+
 uint64_t hang_deadline(void)
 {
-	return monotonic_now() + BRINK_SECONDS(20) * (is_slow() || is_long() ? 20u : 1u);
+	uint64_t patience = goes_otherwise() ? PATIENCE_OTHERWISE : BRINK_SECONDS(20);
+
+	return monotonic_now() + patience * (slow_build() || is_long() ? 20u : 1u);
 }
 
 void sleep_ms(unsigned ms)
@@ -231,11 +259,24 @@ brink_loop *new_loop(void)
 	return new_loop_with(NULL);
 }
 
+/* Not every scenario gives up by itself: each turn without a call could be the first of many. */
+static void look_for_life(brink_loop *loop, int calls)
+{
+	static _Thread_local uint64_t silent_since;
+
+	if (calls > 0 || silent_since == 0)
+		silent_since = monotonic_now();
+	else if (monotonic_now() - silent_since > PATIENCE_OTHERWISE * 3 * (slow_build() ? 20u : 1u))
+		wait_in_vain(HERE, loop, "anything");
+}
+
 static int turn_for(brink_loop *loop, unsigned ms)
 {
 	int calls = brink_loop_run_once(loop, (int64_t)BRINK_MS(ms));
 
 	CHECK_OK(calls);
+	if (goes_otherwise())
+		look_for_life(loop, calls);
 	return calls;
 }
 
@@ -249,6 +290,39 @@ int turn_briefly(brink_loop *loop)
 	return turn_for(loop, 3);
 }
 
+#define LOOK BRINK_MS(200)
+#define TURN_AT_LEAST (BRINK_MS(1) / 4) /* of a loop that sleeps in between; timers end a wait, too */
+
+static uint64_t processor_time(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000000u + (uint64_t)used.tv_nsec;
+}
+
+static unsigned long progress(void)
+{
+	return the_plan->conditions != NULL ? the_plan->conditions->progress() : 0;
+}
+
+/* Whoever waits in vain sleeps, if nothing comes that is of use. A busy machine can hide that one does
+ * not, and nothing else. */
+_Noreturn void wait_in_vain(const char *file, int line, brink_loop *loop, const char *what)
+{
+	uint64_t start = monotonic_now(), used = processor_time(), turns = 0;
+	unsigned long before = progress();
+
+	for (; monotonic_now() < start + LOOK; turns++)
+		CHECK_OK(brink_loop_run_once(loop, (int64_t)BRINK_MS(3)));
+	used = processor_time() - used;
+	if (progress() == before && turns > LOOK / TURN_AT_LEAST)
+		fail_always(file, line, "the loop spins, in the wait for: %s", what);
+	if (progress() == before && used > LOOK * 3 / 4)
+		fail_always(file, line, "a thread spins, in the wait for: %s", what);
+	fail(file, line, "waited in vain for: %s", what);
+}
+
 /* ---- start and end ---- */
 
 static bool is_open(int fd)
@@ -260,7 +334,7 @@ static void check_descriptors(void)
 {
 	for (int fd = 0; fd < DESCRIPTORS; fd++)
 		if (is_open(fd) && !open_before[fd])
-			FAIL("descriptor %d was left open at the end", fd);
+			fail_always(HERE, "descriptor %d was left open at the end", fd);
 }
 
 _Noreturn void child_main(const struct plan *plan, const struct test_case *test, struct case_record *record)
@@ -271,9 +345,13 @@ _Noreturn void child_main(const struct plan *plan, const struct test_case *test,
 	the_seed = random_state = case_seed();
 	for (int fd = 0; fd < DESCRIPTORS; fd++)
 		open_before[fd] = is_open(fd);
+	if (plan->conditions != NULL)
+		plan->conditions->begin(test);
 	test->scenario->run(test->kind);
 	place = (struct place){test->scenario->name, 0};
 	check_descriptors();
+	if (plan->conditions != NULL)
+		plan->conditions->end(test);
 	set_verdict(VERDICT_PASS, "");
 	exit(0);
 }

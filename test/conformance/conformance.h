@@ -104,6 +104,8 @@ unsigned random_below(unsigned end); /* 0 <= result < end */
 #define HERE __FILE__, __LINE__
 #endif
 #define CHECK(condition) ((condition) ? (void)0 : fail(HERE, "%s", #condition))
+/* What is promised whatever fails: a callback that comes twice, or too late. See test/faults/. */
+#define CHECK_ALWAYS(condition) ((condition) ? (void)0 : fail_always(HERE, "%s", #condition))
 #define CHECK_EQ(value, expected) \
 	check_eq(HERE, #value " == " #expected, (long long)(value), (long long)(expected))
 /* 0, or a negative errno that is shown in words; also for counts where below 0 is an error. */
@@ -119,6 +121,8 @@ unsigned random_below(unsigned end); /* 0 <= result < end */
 
 #define PRINTF_LIKE(string, first) __attribute__((__format__(__printf__, string, first)))
 _Noreturn void fail(const char *file, int line, const char *format, ...) PRINTF_LIKE(3, 4);
+/* The same where scenarios are run in a world in which their expectations need not hold: this still does. */
+_Noreturn void fail_always(const char *file, int line, const char *format, ...) PRINTF_LIKE(3, 4);
 _Noreturn void skip(const char *format, ...) PRINTF_LIKE(1, 2);
 void check_eq(const char *file, int line, const char *text, long long value, long long expected);
 void check_ok(const char *file, int line, const char *text, long long result);
@@ -143,9 +147,10 @@ int turn_briefly(brink_loop *loop);
 		while (!(condition)) { \
 			turn_briefly(loop); \
 			if (monotonic_now() > run_until_end_) \
-				FAIL("waited in vain for: %s", #condition); \
+				wait_in_vain(HERE, loop, #condition); \
 		} \
 	} while (0)
+_Noreturn void wait_in_vain(const char *file, int line, brink_loop *loop, const char *what);
 uint64_t monotonic_now(void); /* ns */
 uint64_t hang_deadline(void); /* the time at which something that has not come is called lost */
 void sleep_ms(unsigned ms);

@@ -1,6 +1,7 @@
 /* The inside of the harness: what the parent process and the scenarios' processes share.
  *
- *   main.c     options; which cases there are
+ *   main.c     options
+ *   plan.c     which cases there are
  *   run.c      the parent: starts a process for each case, waits for it, judges it
  *   child.c    the process of a case: checks, notes, the look for lost descriptors
  *   probe.c    probes and expectations      } used by
@@ -19,7 +20,8 @@
 extern const struct group *const groups[];
 extern const size_t group_count;
 
-enum verdict { VERDICT_NONE, VERDICT_PASS, VERDICT_FAIL, VERDICT_SKIP };
+/* Otherwise: not as the scenario expects, which it may be, since the plan lets it. */
+enum verdict { VERDICT_NONE, VERDICT_PASS, VERDICT_FAIL, VERDICT_SKIP, VERDICT_OTHERWISE };
 
 /* ---- the record of a case: memory shared with its process ---- */
 
@@ -62,6 +64,7 @@ struct test_case {
 	const struct backend_choice *backend;
 	enum kind kind;
 	const char *skip; /* known before it is run: the reason */
+	const struct strike *strike; /* a program's own: what its conditions do to this case */
 
 	enum verdict verdict;
 	char *reason;
@@ -73,11 +76,24 @@ struct test_case {
 
 enum format { FORMAT_TEXT, FORMAT_TAP, FORMAT_JSON };
 
+/* Of a program that runs scenarios in a world which is not as they expect. */
+struct conditions {
+	/* In the case's process: before the scenario, and when it has come to its end by itself. */
+	void (*begin)(const struct test_case *test);
+	void (*end)(const struct test_case *test);
+	/* Whether it may go otherwise than the scenario expects. Then a wait in vain ends soon, and a check
+	 * that fails is no failure: all others are. */
+	bool (*otherwise)(const struct test_case *test);
+	unsigned long (*progress)(void); /* grows with whatever is of use */
+};
+
 struct plan {
 	struct test_case *cases; /* ordered by backend, group, scenario, kind */
 	size_t count;
 	struct backend_choice *backends;
 	size_t backend_count;
+	size_t next; /* the first case that was not started */
+	const struct conditions *conditions; /* NULL: none */
 	uint64_t seed;
 	uint64_t deadline; /* ns for a case; 0: the default */
 	unsigned jobs;
@@ -90,7 +106,24 @@ struct plan {
 const char *kind_name(enum kind kind);
 size_t promises_text(const struct scenario *scenario, char *text, size_t size);
 
-void remove_directory(const struct plan *plan); /* main.c */
+/* plan.c */
+bool all_backends(const char *list); /* --backend= asks for whatever works */
+void choose_backends(struct plan *plan, const char *list);
+void count_refused_backends(struct plan *plan, bool asked_for);
+void add_cases(struct plan *plan, const char *pattern);
+void free_cases(struct plan *plan);
+void free_plan(struct plan *plan);
+unsigned default_jobs(void);
+void seed_stand_in(uint64_t seed);
+void make_directory(struct plan *plan);
+void remove_directory(const struct plan *plan);
+void *must_allocate(void *memory);
+/* The part of `argument` after `name`, or NULL when it is another option. */
+const char *option_value(const char *argument, const char *name);
+uint64_t option_number(const char *argument, const char *text);
+
+/* main.c, or another main */
+_Noreturn void bad_usage(const char *what, const char *value);
 
 /* run.c. Waits for the case (and starts some of those after it), judges it, counts it and
  * reports it. Returns its verdict. */
@@ -103,7 +136,7 @@ bool slow_build(void);
 _Noreturn void child_main(const struct plan *plan, const struct test_case *test, struct case_record *record);
 struct case_record *child_record(void);
 const char *child_directory(void);
-
+void random_from(uint64_t value); /* for random numbers in the parent */
 /* report.c */
 void report_start(const struct plan *plan);
 void report_case(const struct plan *plan, size_t index);

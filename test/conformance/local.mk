@@ -1,15 +1,19 @@
 # brink-conformance, which is installed, and the same scenarios on the imitation of
 # kqueue(2) that test/kqueue/ has.
 
-harness_files = \
+# What any main's program has, and what is this one's.
+harness_common_files = \
 	%reldir%/child.c \
 	%reldir%/conformance.h \
 	%reldir%/harness.h \
-	%reldir%/main.c \
 	%reldir%/pair.c \
+	%reldir%/plan.c \
 	%reldir%/probe.c \
-	%reldir%/report.c \
 	%reldir%/run.c
+
+harness_files = $(harness_common_files) \
+	%reldir%/main.c \
+	%reldir%/report.c
 
 conformance_files = $(harness_files) \
 	%reldir%/backend.c \

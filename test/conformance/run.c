@@ -31,7 +31,6 @@ struct job {
 };
 
 static struct job jobs[JOB_LIMIT];
-static size_t next_case;
 static volatile sig_atomic_t asked_to_end; /* the signal */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -245,7 +244,7 @@ static void judge(const struct plan *plan, struct test_case *test, const struct 
 	test->verdict = verdict;
 	if (verdict == VERDICT_FAIL || verdict == VERDICT_SKIP)
 		test->reason = copy_text(record->reason, strlen(record->reason));
-	if (verdict == VERDICT_FAIL)
+	if (verdict == VERDICT_FAIL || (verdict == VERDICT_OTHERWISE && WIFEXITED(status)))
 		return;
 	if (killed)
 		set_failed(test, "hung: no end after %u s", (unsigned)(case_deadline(plan) / BRINK_SECONDS(1)));
@@ -308,7 +307,7 @@ static void compare_traces(const struct plan *plan, struct test_case *test)
 {
 	const struct test_case *other;
 
-	if (test->verdict != VERDICT_PASS || (test->scenario->flags & TRACE_FREE) != 0)
+	if (test->verdict != VERDICT_PASS || (test->scenario->flags & TRACE_FREE) != 0 || plan->conditions != NULL)
 		return;
 	other = earlier_sibling(plan, test);
 	if (other != NULL && strcmp(other->trace, test->trace) != 0)
@@ -332,14 +331,14 @@ static void start_ahead(struct plan *plan, size_t index)
 
 	for (size_t i = 0; i < JOB_LIMIT; i++)
 		under_way += jobs[i].used;
-	for (; next_case < plan->count && (under_way < limit || next_case == index); next_case++) {
+	for (; plan->next < plan->count && (under_way < limit || plan->next == index); plan->next++) {
 		size_t i = 0;
 
-		if (plan->cases[next_case].skip != NULL)
+		if (plan->cases[plan->next].skip != NULL)
 			continue;
 		while (jobs[i].used)
 			i++;
-		start(plan, &jobs[i], next_case);
+		start(plan, &jobs[i], plan->next);
 		under_way++;
 	}
 }
@@ -372,7 +371,7 @@ enum verdict run_case(struct plan *plan, size_t index)
 	} else {
 		finish(plan, job_of(index));
 	}
-	plan->passed += test->verdict == VERDICT_PASS;
+	plan->passed += test->verdict == VERDICT_PASS || test->verdict == VERDICT_OTHERWISE;
 	plan->failed += test->verdict == VERDICT_FAIL;
 	plan->skipped += test->verdict == VERDICT_SKIP;
 	report_case(plan, index);

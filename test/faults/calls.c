@@ -1,18 +1,24 @@
 /* The calls that fail, the allocator's among them. */
+#if !defined(_GNU_SOURCE)
+#define _GNU_SOURCE 1
+#endif
 #define FAULTS_CALLS 1
 #include "names.h"
 
-#include "faults.h"
+#include "scarce.h"
+#include "strike.h"
 
 #include <errno.h>
+#include <netdb.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct fault present;
 static unsigned strike_at; /* 0: never */
 static atomic_uint count;  /* threads call, too */
+static bool counting;
+static atomic_uint counts[FAULT_LIMIT]; /* by the index of the fault */
 
 void fault_begin(const struct fault *fault, unsigned k)
 {
@@ -62,8 +68,27 @@ void fault_strike(void)
 	atomic_store(&count, strike_at);
 }
 
+static void count_call(const char *call)
+{
+	for (size_t i = 0; i < fault_count; i++)
+		if (strcmp(call, faults[i].call) == 0)
+			atomic_fetch_add(&counts[i], 1);
+}
+
+void fault_count_calls(void)
+{
+	counting = true;
+}
+
+unsigned fault_calls(size_t fault)
+{
+	return atomic_load(&counts[fault]);
+}
+
 static bool strikes(const char *call)
 {
+	if (counting)
+		count_call(call);
 	if (strike_at == 0 || strcmp(call, present.call) != 0 ||
 	    atomic_fetch_add(&count, 1) + 1 - strike_at >= present.times) /* below 0 is above all */
 		return false;
@@ -73,30 +98,41 @@ static bool strikes(const char *call)
 
 /* ---- memory ---- */
 
-static atomic_long blocks;
-
-long blocks_live(void)
+static bool memory_strikes(void)
 {
-	return atomic_load(&blocks);
+	return strikes("memory");
 }
 
-static void *allocate(void *block, size_t size, void *context)
+void fault_memory(void)
 {
-	(void)context;
-	if (size == 0) {
-		atomic_fetch_sub(&blocks, block != NULL);
-		free(block);
-		return NULL;
-	}
-	if (strikes("memory"))
-		return NULL;
-	atomic_fetch_add(&blocks, block == NULL);
-	return realloc(block, size);
+	memory_is_out = memory_strikes;
+	scarce_memory();
 }
 
-void scarce_memory(void)
+/* ---- what moves ---- */
+
+static atomic_ulong moves;
+static _Thread_local bool writing; /* or reading, from which no SIGPIPE comes */
+
+unsigned long fault_moves(void)
 {
-	brink_set_allocator(allocate, NULL);
+	return atomic_load(&moves);
+}
+
+bool fault_is_writing(void)
+{
+	return writing;
+}
+
+static ssize_t moved(ssize_t result)
+{
+	int error = errno;
+
+	if (result > 0)
+		atomic_fetch_add(&moves, 1);
+	writing = false;
+	errno = error;
+	return result;
 }
 
 /* ---- calls that only fail ---- */
@@ -107,7 +143,13 @@ void scarce_memory(void)
 		return strikes(#name) ? -1 : name arguments; \
 	}
 
-FAULTY(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags), (fd, address, length, flags))
+#define MOVING(type, name, parameters, arguments) \
+	type faulty_##name parameters \
+	{ \
+		return strikes(#name) ? -1 : (writing = true, (type)moved(name arguments)); \
+	}
+
+MOVING(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags), (fd, address, length, flags))
 FAULTY(int, bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 FAULTY(int, chmod, (const char *path, mode_t mode), (path, mode))
 FAULTY(int, dup2, (int from, int to), (from, to))
@@ -129,12 +171,12 @@ FAULTY(int, poll, (struct pollfd *entries, nfds_t entry_count, int timeout), (en
 FAULTY(int, ppoll, (struct pollfd *entries, nfds_t entry_count, const struct timespec *timeout,
                     const sigset_t *signals), (entries, entry_count, timeout, signals))
 FAULTY(ssize_t, read, (int fd, void *bytes, size_t size), (fd, bytes, size))
-FAULTY(ssize_t, readv, (int fd, const struct iovec *parts, int part_count), (fd, parts, part_count))
-FAULTY(ssize_t, recv, (int fd, void *bytes, size_t size, int flags), (fd, bytes, size, flags))
-FAULTY(int, recvmmsg, (int fd, struct mmsghdr *messages, unsigned message_count, int flags, struct timespec *timeout),
+MOVING(ssize_t, readv, (int fd, const struct iovec *parts, int part_count), (fd, parts, part_count))
+MOVING(ssize_t, recv, (int fd, void *bytes, size_t size, int flags), (fd, bytes, size, flags))
+MOVING(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
+MOVING(int, recvmmsg, (int fd, struct mmsghdr *messages, unsigned message_count, int flags, struct timespec *timeout),
        (fd, messages, message_count, flags, timeout))
-FAULTY(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
-FAULTY(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned message_count, int flags),
+MOVING(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned message_count, int flags),
        (fd, messages, message_count, flags))
 FAULTY(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t length),
        (fd, level, name, value, length))
@@ -268,6 +310,15 @@ int faulty_kevent(int queue, const struct kevent *changes, int change_count, str
 	return -1;
 }
 
+/* A datagram goes whole. */
+static bool is_stream(int fd)
+{
+	socklen_t length = sizeof(int);
+	int type = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_STREAM;
+}
+
 static ssize_t one_byte(const struct iovec *parts, int part_count)
 {
 	for (int i = 0; i < part_count; i++)
@@ -278,8 +329,8 @@ static ssize_t one_byte(const struct iovec *parts, int part_count)
 
 ssize_t faulty_send(int fd, const void *bytes, size_t size, int flags)
 {
-	if (!strikes("send"))
-		return send(fd, bytes, size, flags);
+	if ((fault_error() == SHORT && !is_stream(fd)) || !strikes("send"))
+		return writing = true, moved(send(fd, bytes, size, flags));
 	return present.error == SHORT && size > 0 ? send(fd, bytes, 1, flags) : -1;
 }
 
@@ -287,8 +338,8 @@ ssize_t faulty_sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	ssize_t part;
 
-	if (!strikes("sendmsg"))
-		return sendmsg(fd, message, flags);
+	if ((fault_error() == SHORT && !is_stream(fd)) || !strikes("sendmsg"))
+		return writing = true, moved(sendmsg(fd, message, flags));
 	part = present.error == SHORT ? one_byte(message->msg_iov, (int)message->msg_iovlen) : -1;
 	return part < 0 ? -1 : send(fd, message->msg_iov[part].iov_base, 1, flags);
 }
@@ -298,7 +349,7 @@ ssize_t faulty_writev(int fd, const struct iovec *parts, int part_count)
 	ssize_t part;
 
 	if (!strikes("writev"))
-		return writev(fd, parts, part_count);
+		return writing = true, moved(writev(fd, parts, part_count));
 	part = present.error == SHORT ? one_byte(parts, part_count) : -1;
 	return part < 0 ? -1 : write(fd, parts[part].iov_base, 1);
 }

@@ -4,9 +4,10 @@
  * left, nothing hangs, and the loop works on. Errors that are none, such as a write of a few
  * bytes only, change nothing.
  *
- *   faults.c     the faults, and the scenarios run with each of them
+ *   table.c      the faults
+ *   faults.c     the scenarios run with each of them
  *   names.h      has the library make its calls by calls.c
- *   calls.c      the calls that fail
+ *   calls.c, strike.h      the calls that fail
  *   stage.c      what the scenarios have in common
  *   the others   the scenarios */
 #ifndef FAULTS_H
@@ -14,38 +15,11 @@
 
 #include <brink.h>
 
+#include "strike.h"
+
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
-
-/* ---- faults ---- */
-
-#define SHORT 4095 /* for an error: one byte is written */
-
-struct fault {
-	const char *call; /* as calls.c has it */
-	int error;
-	const char *name; /* of the error */
-	bool harmless;    /* a program sees nothing of it */
-	unsigned times;   /* that it comes, one after the other */
-	const char *backend; /* whose call it is; NULL: each one's */
-};
-
-void scarce_memory(void); /* the library's is what fails */
-long blocks_live(void);
-
-/* From now on the k-th call fails as `fault` says; returns whether it has come. */
-void fault_begin(const struct fault *fault, unsigned k);
-bool fault_end(void);
-
-/* Any thread, between these two. */
-bool fault_struck(void);
-bool fault_harmless(void);
-bool fault_is(const char *call);
-int fault_error(void); /* above 0 */
-unsigned fault_times(void); /* that it has come */
-/* In a forked child it has come. */
-void fault_strike(void);
 
 unsigned descriptors(void); /* that are open */
 

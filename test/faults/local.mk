@@ -1,7 +1,7 @@
 # The library, whole and with every backend (on the stand-in for kqueue(2), too), with its calls
 # made by functions that fail when told so. Nothing of this is installed.
 
-EXTRA_DIST += %reldir%/faults.h %reldir%/names.h
+EXTRA_DIST += %reldir%/faults.h %reldir%/names.h %reldir%/strike.h %reldir%/sweep.h
 
 if LINUX
 check_LTLIBRARIES += libbrink-faulty.la
@@ -42,8 +42,28 @@ TESTS += %reldir%/faults
 	%reldir%/servers.c \
 	%reldir%/sockets.c \
 	%reldir%/stage.c \
-	%reldir%/webs.c
+	%reldir%/strike.h \
+	%reldir%/table.c \
+	%reldir%/webs.c \
+	test/socket/scarce.h \
+	test/socket/scarce_memory.c
 %canon_reldir%_faults_CPPFLAGS = $(AM_CPPFLAGS) $(LIBURING_CFLAGS) -D_GNU_SOURCE=1 \
-	-I$(srcdir)/test/kqueue -U_FORTIFY_SOURCE
+	-I$(srcdir)/test/kqueue -I$(srcdir)/test/socket -U_FORTIFY_SOURCE
 %canon_reldir%_faults_LDADD = libbrink-faulty.la $(PTHREAD_LIBS)
+
+# The scenarios of test/socket, with the library whose calls fail.
+check_PROGRAMS += socket-conformance-faulty
+TESTS += socket-conformance-faulty$(EXEEXT)
+socket_conformance_faulty_SOURCES = $(socket_scenario_files) $(harness_common_files) \
+	%reldir%/calls.c \
+	%reldir%/strike.h \
+	%reldir%/sweep.c \
+	%reldir%/sweep.h \
+	%reldir%/sweep_case.c \
+	%reldir%/sweep_report.c \
+	%reldir%/sweep_slots.c \
+	%reldir%/table.c
+socket_conformance_faulty_CPPFLAGS = $(AM_CPPFLAGS) $(LIBURING_CFLAGS) $(OPENSSL_CFLAGS) \
+	-I$(srcdir)/test/conformance -I$(srcdir)/test/socket -I$(srcdir)/test/kqueue -U_FORTIFY_SOURCE
+socket_conformance_faulty_LDADD = libbrink-tls-core.la libbrink-faulty.la $(PTHREAD_LIBS) $(OPENSSL_LIBS)
 endif

@@ -1,7 +1,7 @@
 # The scenarios of what is above the loop, in the harness of brink-conformance: on every
 # backend, and on the imitation of kqueue(2). Not installed.
 
-socket_conformance_files = $(harness_files) \
+socket_scenario_files = \
 	%reldir%/address_text.c \
 	%reldir%/client_kinds.c \
 	%reldir%/client_stage.c \
@@ -79,6 +79,7 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/scarce.c \
 	%reldir%/scarce.h \
 	%reldir%/scarce_layers.c \
+	%reldir%/scarce_memory.c \
 	%reldir%/server_options.c \
 	%reldir%/server_peers.c \
 	%reldir%/server_serve.c \
@@ -97,7 +98,7 @@ socket_conformance_files = $(harness_files) \
 	%reldir%/stress_server.c \
 	%reldir%/stress_write.c
 if OPENSSL
-socket_conformance_files += \
+socket_scenario_files += \
 	%reldir%/tls_end.c \
 	%reldir%/tls_group.c \
 	%reldir%/tls_memory.c \
@@ -110,9 +111,10 @@ socket_conformance_files += \
 	%reldir%/tls_trust.c \
 	%reldir%/tls_web.c
 else
-socket_conformance_files += %reldir%/tls_none.c
+socket_scenario_files += %reldir%/tls_none.c
 endif
 EXTRA_DIST += %reldir%/tls_none.c
+socket_conformance_files = $(harness_files) $(socket_scenario_files)
 if CUNIT
 socket_conformance_files += test/conformance/driver_cunit.c
 else

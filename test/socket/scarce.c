@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -12,48 +11,6 @@
 
 #define DESCRIPTORS 4096
 #define NOBODY 65534
-
-/* ---- memory ---- */
-
-static atomic_uint fail_at, calls;
-static atomic_long live;
-
-static void *allocate(void *block, size_t size, void *context)
-{
-	unsigned failing = fail_at;
-
-	(void)context;
-	if (size == 0) {
-		live -= block != NULL;
-		free(block);
-		return NULL;
-	}
-	if (failing != 0 && ++calls == failing)
-		return NULL;
-	live += block == NULL;
-	return realloc(block, size);
-}
-
-void scarce_memory(void)
-{
-	brink_set_allocator(allocate, NULL);
-}
-
-void fail_allocation(unsigned k)
-{
-	calls = 0;
-	fail_at = k;
-}
-
-bool allocation_failed(void)
-{
-	return calls >= atomic_exchange(&fail_at, 0);
-}
-
-long blocks_live(void)
-{
-	return live;
-}
 
 /* ---- descriptors ---- */
 
@@ -73,6 +30,7 @@ void limit_descriptors(unsigned more)
 	struct rlimit limit;
 	int fd = 0;
 
+	something_was_scarce = true;
 	CHECK_EQ(getrlimit(RLIMIT_NOFILE, &usual), 0);
 	limit = usual;
 	/* The first number that may not be opened is the free one after `more` free ones. */
@@ -115,6 +73,7 @@ bool limit_threads(unsigned more)
 {
 	struct rlimit limit;
 
+	something_was_scarce = true;
 	if (geteuid() == 0 && setuid(NOBODY) < 0)
 		return false;
 	CHECK_EQ(getrlimit(RLIMIT_NPROC, &limit), 0);
