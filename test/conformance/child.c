@@ -40,9 +40,9 @@ static void set_verdict(enum verdict verdict, const char *reason)
 		snprintf(the_record->reason, sizeof the_record->reason, "%s", reason);
 }
 
-static bool goes_otherwise(void)
+static enum course course(void)
 {
-	return the_plan->conditions != NULL && the_plan->conditions->otherwise(the_test);
+	return the_plan->conditions != NULL ? the_plan->conditions->course(the_test) : AS_EXPECTED;
 }
 
 static _Noreturn PRINTF_LIKE(4, 0) void end_as(enum verdict verdict, const char *file, int line,
@@ -64,7 +64,7 @@ _Noreturn void fail(const char *file, int line, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	end_as(goes_otherwise() ? VERDICT_OTHERWISE : VERDICT_FAIL, file, line, format, arguments);
+	end_as(course() != AS_EXPECTED ? VERDICT_OTHERWISE : VERDICT_FAIL, file, line, format, arguments);
 }
 
 _Noreturn void fail_always(const char *file, int line, const char *format, ...)
@@ -222,7 +222,7 @@ uint64_t monotonic_now(void)
 
 uint64_t hang_deadline(void)
 {
-	uint64_t patience = goes_otherwise() ? PATIENCE_OTHERWISE : BRINK_SECONDS(20);
+	uint64_t patience = course() == OTHERWISE ? PATIENCE_OTHERWISE : BRINK_SECONDS(20);
 
 	return monotonic_now() + patience * (slow_build() || is_long() ? 20u : 1u);
 }
@@ -275,7 +275,7 @@ static int turn_for(brink_loop *loop, unsigned ms)
 	int calls = brink_loop_run_once(loop, (int64_t)BRINK_MS(ms));
 
 	CHECK_OK(calls);
-	if (goes_otherwise())
+	if (course() == OTHERWISE)
 		look_for_life(loop, calls);
 	return calls;
 }
@@ -320,6 +320,8 @@ _Noreturn void wait_in_vain(const char *file, int line, brink_loop *loop, const 
 		fail_always(file, line, "the loop spins, in the wait for: %s", what);
 	if (progress() == before && used > LOOK * 3 / 4)
 		fail_always(file, line, "a thread spins, in the wait for: %s", what);
+	if (course() == LATER)
+		fail_always(file, line, "waited in vain for: %s", what);
 	fail(file, line, "waited in vain for: %s", what);
 }
 

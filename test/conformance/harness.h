@@ -76,14 +76,16 @@ struct test_case {
 
 enum format { FORMAT_TEXT, FORMAT_TAP, FORMAT_JSON };
 
+/* How a scenario may go: as it expects; so in the end, but not at once, so that a check which fails may be no failure,
+ * and a wait in vain is one; or in another way, in which a wait in vain shall end soon, too. */
+enum course { AS_EXPECTED, LATER, OTHERWISE };
+
 /* Of a program that runs scenarios in a world which is not as they expect. */
 struct conditions {
 	/* In the case's process: before the scenario, and when it has come to its end by itself. */
 	void (*begin)(const struct test_case *test);
 	void (*end)(const struct test_case *test);
-	/* Whether it may go otherwise than the scenario expects. Then a wait in vain ends soon, and a check
-	 * that fails is no failure: all others are. */
-	bool (*otherwise)(const struct test_case *test);
+	enum course (*course)(const struct test_case *test);
 	unsigned long (*progress)(void); /* grows with whatever is of use */
 };
 

@@ -47,18 +47,21 @@ static void end(const struct test_case *test)
 		measure("calls", "%u", fault_calls(i));
 }
 
-/* Two things at a time are more than the scenario is made for, even where one of them is harmless. And a
- * listener counts the connections that it lost. */
-static bool otherwise(const struct test_case *test)
+/* Two things at a time are more than a scenario is made for, even where one of them is harmless; a listener
+ * counts the connections that it lost; and what is written in part is not written at once. */
+static enum course course(const struct test_case *test)
 {
 	const struct fault *fault = test->strike->fault;
 
-	return !counts(test) && (!fault->harmless || something_was_scarce ||
-	                         (strcmp(fault->call, "accept4") == 0 && fault->error != EINTR));
+	if (counts(test))
+		return AS_EXPECTED;
+	if (!fault->harmless || something_was_scarce || (strcmp(fault->call, "accept4") == 0 && fault->error != EINTR))
+		return OTHERWISE;
+	return fault->error == SHORT ? LATER : AS_EXPECTED;
 }
 
 const struct conditions faulty_world = {
-	.begin = begin, .end = end, .otherwise = otherwise, .progress = fault_moves};
+	.begin = begin, .end = end, .course = course, .progress = fault_moves};
 
 unsigned counted_calls(const struct test_case *test, size_t fault)
 {

@@ -222,7 +222,7 @@ void close_client_stage(struct client_stage *stage)
 {
 	brink_socket_abandon(stage->id);
 	RUN_UNTIL(stage->loop, stage->seen.closes == stage->seen.revives + stage->created);
-	CHECK(!stage->seen.disorder);
+	CHECK_ALWAYS(!stage->seen.disorder);
 	CHECK(!resolves(stage->id));
 	brink_loop_destroy(stage->loop);
 	close_server(&stage->server);

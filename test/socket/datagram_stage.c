@@ -79,8 +79,8 @@ static void on_packets(brink_datagram *socket, const struct brink_packet *packet
 {
 	struct post *post = arg;
 
-	CHECK(post->socket == NULL || socket == post->socket);
-	CHECK(count > 0);
+	CHECK_ALWAYS(post->socket == NULL || socket == post->socket);
+	CHECK_ALWAYS(count > 0);
 	post->calls++;
 	post->most = count > post->most ? count : post->most;
 	for (unsigned i = 0; i < count; i++)
@@ -93,8 +93,8 @@ static void on_error(brink_datagram *socket, int error, const struct brink_addre
 {
 	struct post *post = arg;
 
-	CHECK(socket == post->socket);
-	CHECK(error < 0);
+	CHECK_ALWAYS(socket == post->socket);
+	CHECK_ALWAYS(error < 0);
 	post->errors++;
 	post->error = error;
 	post->has_error_to = to != NULL;
@@ -108,7 +108,7 @@ static void on_writable(brink_datagram *socket, void *arg)
 {
 	struct post *post = arg;
 
-	CHECK(socket == post->socket);
+	CHECK_ALWAYS(socket == post->socket);
 	post->writables++;
 	if (post->act_writable != NULL)
 		post->act_writable(post);

@@ -192,7 +192,7 @@ static void take_request(struct peer *peer, bool anew)
 		ssize_t n = read(peer->fd, bytes + got, 1);
 
 		got += n > 0 ? (size_t)n : 0;
-		CHECK(got < sizeof bytes);
+		CHECK(got < sizeof bytes && n != 0);
 		if (n < 0)
 			turn_briefly(peer->loop);
 	}

@@ -15,9 +15,9 @@ static void on_accept(brink_listener *listener, int fd, const struct brink_addre
 	struct stage *stage = arg;
 	int *server = &stage->servers[stage->accepted % STAGE_MANY];
 
-	CHECK(stage->listener == NULL || listener == stage->listener);
-	CHECK((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
-	CHECK((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+	CHECK_ALWAYS(stage->listener == NULL || listener == stage->listener);
+	CHECK_ALWAYS((fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
+	CHECK_ALWAYS((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
 	close_fd(server);
 	*server = fd;
 	stage->accepted++;
@@ -30,8 +30,8 @@ static void on_error(brink_listener *listener, int error, void *arg)
 {
 	struct stage *stage = arg;
 
-	CHECK(listener == stage->listener);
-	CHECK(error < 0);
+	CHECK_ALWAYS(listener == stage->listener);
+	CHECK_ALWAYS(error < 0);
 	stage->errors++;
 	stage->error = error;
 	if (stage->act_error != NULL)
@@ -42,8 +42,8 @@ static void on_drained(brink_listener *listener, void *arg)
 {
 	struct stage *stage = arg;
 
-	CHECK(listener == stage->listener);
-	CHECK_EQ(brink_listener_fd(listener), -1);
+	CHECK_ALWAYS(listener == stage->listener);
+	CHECK_ALWAYS(brink_listener_fd(listener) == -1);
 	stage->drained++;
 	if (stage->act_drained != NULL)
 		stage->act_drained(stage);

@@ -262,8 +262,8 @@ static void on_lookup(brink_lookup *lookup, int error)
 	asked->calls++;
 	asked->error = error;
 	asked->count = lookup->count;
-	CHECK((error == 0) == (lookup->count > 0));
-	CHECK((lookup->addresses != NULL) == (lookup->count > 0));
+	CHECK_ALWAYS((error == 0) == (lookup->count > 0));
+	CHECK_ALWAYS((lookup->addresses != NULL) == (lookup->count > 0));
 	asked->text[0] = '\0';
 	for (unsigned i = 0; i < lookup->count; i++) {
 		char text[BRINK_ADDRESS_TEXT];

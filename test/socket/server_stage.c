@@ -8,7 +8,7 @@ static void on_open(brink_socket *socket, void *arg)
 {
 	struct service *service = arg;
 
-	CHECK(brink_socket_arg(socket) == service);
+	CHECK_ALWAYS(brink_socket_arg(socket) == service);
 	atomic_fetch_add(&service->opened, 1);
 }
 
@@ -76,7 +76,7 @@ static void on_stopped(brink_server *server, void *arg)
 {
 	struct service *service = arg;
 
-	CHECK(server == service->server);
+	CHECK_ALWAYS(server == service->server);
 	atomic_fetch_add(&service->stopped, 1);
 }
 
@@ -152,7 +152,7 @@ void close_service(struct service *service)
 	CHECK_OK(brink_group_destroy(service->group));
 	CHECK_OK(brink_loop_destroy(service->loop));
 	CHECK_OK(brink_executor_destroy(service->executor));
-	CHECK(atomic_load(&service->closed) >= atomic_load(&service->opened));
+	CHECK_ALWAYS(atomic_load(&service->closed) >= atomic_load(&service->opened));
 }
 
 int connect_client(const struct service *service)

@@ -42,7 +42,7 @@ static void expect_closed(struct stage *stage, int error, const char *text)
 
 static void close_stage(struct stage *stage)
 {
-	CHECK(!stage->seen.disorder);
+	CHECK_ALWAYS(!stage->seen.disorder);
 	close_dial_stage(&stage->dials);
 }
 

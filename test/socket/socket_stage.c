@@ -11,25 +11,25 @@ static struct life *enter(brink_socket *socket, void *arg)
 {
 	struct life *life = arg;
 
-	CHECK_EQ(atomic_exchange(&life->inside, 1), 0);
-	CHECK_EQ(atomic_load(&life->closes), 0);
-	CHECK_EQ(brink_socket_get_id(socket), life->id);
-	CHECK(brink_socket_arg(socket) == life);
-	CHECK(brink_socket_loop(socket) == life->loop);
+	CHECK_ALWAYS(atomic_exchange(&life->inside, 1) == 0);
+	CHECK_ALWAYS(atomic_load(&life->closes) == 0);
+	CHECK_ALWAYS(brink_socket_get_id(socket) == life->id);
+	CHECK_ALWAYS(brink_socket_arg(socket) == life);
+	CHECK_ALWAYS(brink_socket_loop(socket) == life->loop);
 	return life;
 }
 
 static void leave(struct life *life)
 {
-	CHECK_EQ(atomic_exchange(&life->inside, 0), 1);
+	CHECK_ALWAYS(atomic_exchange(&life->inside, 0) == 1);
 }
 
 static void on_open(brink_socket *socket, void *arg)
 {
 	struct life *life = enter(socket, arg);
 
-	CHECK_EQ(life->opens, 0);
-	CHECK_EQ(life->arrivals + life->ends, 0);
+	CHECK_ALWAYS(life->opens == 0);
+	CHECK_ALWAYS(life->arrivals + life->ends == 0);
 	life->opens++;
 	if (life->act.on_open != NULL)
 		life->act.on_open(socket, life->act.arg);
@@ -41,9 +41,9 @@ static void on_bytes(brink_socket *socket, brink_buffer *in, void *arg)
 	struct life *life = enter(socket, arg);
 	size_t before = brink_buffer_length(in);
 
-	CHECK_EQ(life->opens, 1);
-	CHECK_EQ(life->ends, 0);
-	CHECK(before > 0);
+	CHECK_ALWAYS(life->opens == 1);
+	CHECK_ALWAYS(life->ends == 0);
+	CHECK_ALWAYS(before > 0);
 	life->arrivals++;
 	if (life->act.on_bytes != NULL)
 		life->act.on_bytes(socket, in, life->act.arg);
@@ -57,8 +57,8 @@ static void on_end(brink_socket *socket, void *arg)
 {
 	struct life *life = enter(socket, arg);
 
-	CHECK_EQ(life->opens, 1);
-	CHECK_EQ(life->ends, 0);
+	CHECK_ALWAYS(life->opens == 1);
+	CHECK_ALWAYS(life->ends == 0);
 	life->ends++;
 	life->act.on_end(socket, life->act.arg);
 	leave(life);
@@ -68,7 +68,7 @@ static void on_high(brink_socket *socket, void *arg)
 {
 	struct life *life = arg;
 
-	CHECK_EQ(life->highs++, life->lows);
+	CHECK_ALWAYS(life->highs++ == life->lows);
 	if (life->act.on_high != NULL)
 		life->act.on_high(socket, life->act.arg);
 }
@@ -77,7 +77,7 @@ static void on_low(brink_socket *socket, void *arg)
 {
 	struct life *life = arg;
 
-	CHECK_EQ(++life->lows, life->highs);
+	CHECK_ALWAYS(++life->lows == life->highs);
 	if (life->act.on_low != NULL)
 		life->act.on_low(socket, life->act.arg);
 }
@@ -86,9 +86,9 @@ static void on_close(brink_socket *socket, int error, const char *text, void *ar
 {
 	struct life *life = enter(socket, arg);
 
-	CHECK(text != NULL);
-	CHECK(error <= 0);
-	CHECK(!is_alive(life->id));
+	CHECK_ALWAYS(text != NULL);
+	CHECK_ALWAYS(error <= 0);
+	CHECK_ALWAYS(!is_alive(life->id));
 	life->error = error;
 	strncpy(life->text, text, sizeof life->text - 1);
 	if (life->act.on_close != NULL)
