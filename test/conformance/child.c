@@ -59,10 +59,21 @@ static _Noreturn PRINTF_LIKE(4, 0) void end_as(enum verdict verdict, const char 
 	_exit(1);
 }
 
+/* What it looks at may fail as well. */
+static void look_afterwards(void)
+{
+	static atomic_flag looked = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&looked))
+		the_plan->conditions->afterwards();
+}
+
 _Noreturn void fail(const char *file, int line, const char *format, ...)
 {
 	va_list arguments;
 
+	if (course() == OTHERWISE)
+		look_afterwards();
 	va_start(arguments, format);
 	end_as(course() != AS_EXPECTED ? VERDICT_OTHERWISE : VERDICT_FAIL, file, line, format, arguments);
 }

@@ -86,6 +86,7 @@ struct conditions {
 	void (*begin)(const struct test_case *test);
 	void (*end)(const struct test_case *test);
 	enum course (*course)(const struct test_case *test);
+	void (*afterwards)(void); /* where it went so, and a check has failed */
 	unsigned long (*progress)(void); /* grows with whatever is of use */
 };
 
@@ -119,6 +120,7 @@ unsigned default_jobs(void);
 void seed_stand_in(uint64_t seed);
 void make_directory(struct plan *plan);
 void remove_directory(const struct plan *plan);
+void remove_files_of(const struct plan *plan, pid_t pid); /* which has ended, and there may be another of this number */
 void *must_allocate(void *memory);
 /* The part of `argument` after `name`, or NULL when it is another option. */
 const char *option_value(const char *argument, const char *name);

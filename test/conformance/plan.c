@@ -217,7 +217,7 @@ void make_directory(struct plan *plan)
 	}
 }
 
-void remove_directory(const struct plan *plan)
+static void remove_files(const struct plan *plan, const char *prefix)
 {
 	DIR *directory = opendir(plan->directory);
 	struct dirent *entry;
@@ -225,11 +225,24 @@ void remove_directory(const struct plan *plan)
 
 	while (directory != NULL && (entry = readdir(directory)) != NULL) {
 		snprintf(path, sizeof path, "%s/%s", plan->directory, entry->d_name);
-		if (entry->d_name[0] != '.')
+		if (entry->d_name[0] != '.' && strncmp(entry->d_name, prefix, strlen(prefix)) == 0)
 			unlink(path);
 	}
 	if (directory != NULL)
 		closedir(directory);
+}
+
+void remove_files_of(const struct plan *plan, pid_t pid)
+{
+	char prefix[32];
+
+	snprintf(prefix, sizeof prefix, "%ld.", (long)pid);
+	remove_files(plan, prefix);
+}
+
+void remove_directory(const struct plan *plan)
+{
+	remove_files(plan, "");
 	rmdir(plan->directory);
 }
 

@@ -351,6 +351,8 @@ static void finish(struct plan *plan, struct job *job)
 
 	test->took = monotonic_now() - job->start;
 	judge(plan, test, job, status, killed);
+	if (test->verdict != VERDICT_PASS)
+		remove_files_of(plan, job->pid);
 	test->trace = trace_text(job->record);
 	test->measures = copy_text(job->record->measures, strlen(job->record->measures));
 	test->output = copy_text(job->text, job->length);

@@ -59,6 +59,7 @@ socket_conformance_faulty_SOURCES = $(socket_scenario_files) $(harness_common_fi
 	%reldir%/strike.h \
 	%reldir%/sweep.c \
 	%reldir%/sweep.h \
+	%reldir%/sweep_after.c \
 	%reldir%/sweep_case.c \
 	%reldir%/sweep_report.c \
 	%reldir%/sweep_slots.c \

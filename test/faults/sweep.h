@@ -8,7 +8,8 @@
  *
  *   sweep.c          the options, and which calls fail
  *   sweep_case.c     the process of a case
- *   sweep_slots.c    the look into the library for that
+ *   sweep_after.c    the end of one whose scenario did not come to its end
+ *   sweep_slots.c    the look into the library for these two
  *   sweep_report.c   what is printed */
 #ifndef FAULTS_SWEEP_H
 #define FAULTS_SWEEP_H
@@ -22,7 +23,11 @@ struct strike {
 };
 
 extern const struct conditions faulty_world; /* sweep_case.c */
-long blocks_of_slots(void); /* sweep_slots.c: those that the library never gives back */
+void look_afterwards(void); /* sweep_after.c */
+
+/* sweep_slots.c */
+long blocks_of_slots(void); /* those that the library never gives back */
+brink_socket *next_socket(uint32_t *at); /* from 0: each that is alive, with a reference */
 
 /* From a case that was counted: how often the fault could come. */
 unsigned counted_calls(const struct test_case *test, size_t fault);

@@ -8,6 +8,12 @@
 #define MOST 65536 /* where a scenario has an allocator of its own */
 
 long blocks_of_slots(void);
+brink_socket *next_socket(uint32_t *at);
+
+brink_socket *next_socket(uint32_t *at)
+{
+	return brink__slot_walk(at);
+}
 
 /* The first of a new block tells how many there were. */
 long blocks_of_slots(void)

@@ -166,7 +166,7 @@ static void count_part(brink_http_request *request, brink_buffer *part, int stat
 	if (state == 0)
 		return;
 	CHECK_OK(brink_http_reply(request, 200, NULL, 0, NULL));
-	brink_http_request_free(request);
+	free_kept(web, request);
 }
 
 #define EXPECT "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n"
@@ -184,7 +184,7 @@ static void read_late(enum kind kind)
 	let_pass(&web, BODY_TIME + BRINK_MS(300));
 	CHECK_EQ(atomic_load(&web.kept_count), 1);
 	CHECK(!ready_now(fd, BRINK_READ));
-	CHECK_OK(brink_http_request_read(web.kept[0], count_part, &web));
+	read_kept(&web, count_part);
 	expect_bytes(&web, fd, CONTINUE);
 	let_pass(&web, BRINK_MS(300));
 	CHECK_EQ(atomic_load(&web.body_state), 0);
@@ -239,7 +239,7 @@ static void told_in_vain(enum kind kind)
 	fd = visit(&web);
 	ask(&web, fd, "POST /stream HTTP/1.1\r\n" HOST EXPECT);
 	let_pass(&web, 4 * SHORT);
-	CHECK_OK(brink_http_request_read(web.kept[0], count_part, &web));
+	read_kept(&web, count_part);
 	RUN_UNTIL(web.service.loop, atomic_load(&web.body_state) == -ETIMEDOUT);
 	close_fd(&fd);
 	close_web(&web);

@@ -106,6 +106,19 @@ void answer_kept(struct web *web, unsigned index)
 	web->kept[index] = NULL;
 }
 
+void read_kept(struct web *web, brink_http_body_fn *fn)
+{
+	CHECK(web->kept[0] != NULL);
+	CHECK_OK(brink_http_request_read(web->kept[0], fn, web));
+}
+
+void free_kept(struct web *web, brink_http_request *request)
+{
+	if (web->kept[0] == request)
+		web->kept[0] = NULL;
+	brink_http_request_free(request);
+}
+
 static bool path_is(const brink_http_request *request, const char *path)
 {
 	return strcmp(brink_http_request_path(request), path) == 0;

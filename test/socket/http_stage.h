@@ -48,6 +48,9 @@ void expect_body(struct web *web, int fd, unsigned status, const char *body);
 void expect_over(struct web *web, int fd);
 /* Answers the kept request with its place and frees it. */
 void answer_kept(struct web *web, unsigned index);
+/* The first, which has to be there, is read. */
+void read_kept(struct web *web, brink_http_body_fn *fn);
+void free_kept(struct web *web, brink_http_request *request);
 bool has_line(const struct answer *answer, const char *line);
 
 #endif

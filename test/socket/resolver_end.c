@@ -58,6 +58,7 @@ static unsigned order[8], answers;
 
 static void note_order(struct asked *asked)
 {
+	CHECK_OK(asked->error);
 	order[answers++] = asked->lookup.addresses[0].length > 0 ? brink_address_port(&asked->lookup.addresses[0]) : 0;
 }
 

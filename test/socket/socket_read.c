@@ -258,7 +258,7 @@ static void *toggle(void *arg)
 	brink_socket *socket = arg;
 	uint64_t state = seed();
 
-	while (toggling) {
+	while (toggling && is_alive(brink_socket_get_id(socket))) {
 		if (random_of(&state, 2) == 0)
 			brink_socket_pause(socket);
 		else
