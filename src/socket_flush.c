@@ -215,9 +215,9 @@ static int verdict(brink_socket *socket, struct brink__request *request)
 {
 	if (left_of(request) == 0 && !request->end)
 		return 0;
-	if (brink__socket_failed(socket))
-		return brink__socket_error(socket);
-	return atomic_load(&socket->our_end) ? -EPIPE : 1;
+	if (atomic_load(&socket->our_end)) /* of a write that overlaps with it, however the socket fails then */
+		return -EPIPE;
+	return brink__socket_failed(socket) ? brink__socket_error(socket) : 1;
 }
 
 static void end_request(brink_socket *socket, struct brink__request *request, int error)
