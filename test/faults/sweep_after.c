@@ -1,5 +1,5 @@
-/* What is looked at when a scenario has come to an end before its own: that its loops do not spin, and that
- * its sockets can be ended. All that it has stands still, since its functions have not returned. */
+/* What is looked at when a scenario has come to an end before its own: that nothing is lost, that its loops do not
+ * spin, and that its sockets can be ended. All that it has stands still, since its functions have not returned. */
 #include "sweep.h"
 
 #include <dirent.h>
@@ -63,10 +63,20 @@ static void look_for_spin(brink_loop *loop)
 		fail_always(HERE, "the loop spins afterwards");
 }
 
+/* In a build with the leak sanitizer: what nobody has a pointer to any more. */
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+static void look_for_leaks(void)
+{
+	if (__lsan_do_recoverable_leak_check != NULL && __lsan_do_recoverable_leak_check() != 0)
+		fail_always(HERE, "memory was lost");
+}
+
 void look_afterwards(void)
 {
 	brink_socket *socket;
 
+	look_for_leaks();
 	if (!is_alone())
 		return;
 	find_loops();
