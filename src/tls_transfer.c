@@ -37,12 +37,14 @@ static bool wants_to_read(struct brink__tls_connection *connection, int result)
 /* ---- the handshake ---- */
 
 /* A client may say what it has to say and go, before the tickets come that a server of TLS 1.3 sends
- * when the handshake is done: what it said is still to be read. */
+ * when the handshake is done: what it said is still to be read. Whatever else is not sent, the
+ * peer waits for. */
 static int flush_last(struct brink__tls_connection *connection)
 {
+	bool tickets = SSL_is_server(connection->ssl) && SSL_version(connection->ssl) >= TLS1_3_VERSION;
 	int flushed = brink__tls_flush(connection);
 
-	if (flushed != -EPIPE && flushed != -ECONNRESET)
+	if (!tickets || (flushed != -EPIPE && flushed != -ECONNRESET))
 		return flushed;
 	brink_buffer_clear(&connection->out);
 	return 0;
