@@ -28,7 +28,7 @@
 
 static const struct scenario *const families[] = {
 	socket_scenarios, end_scenarios, executor_scenarios, listener_scenarios, client_scenarios,
-	server_scenarios, loop_scenarios, datagram_scenarios, lookup_scenarios, web_scenarios,
+	server_scenarios, loop_scenarios, datagram_scenarios, lookup_scenarios, web_scenarios, tls_scenarios,
 };
 
 /* ---- the present one ---- */

@@ -44,7 +44,7 @@ struct scenario {
 /* Each ends with an entry of zeros. */
 extern const struct scenario socket_scenarios[], end_scenarios[], executor_scenarios[], listener_scenarios[],
 	client_scenarios[], server_scenarios[], loop_scenarios[], datagram_scenarios[],
-	lookup_scenarios[], web_scenarios[];
+	lookup_scenarios[], web_scenarios[], tls_scenarios[];
 
 /* ---- a socket and what it is told ---- */
 

@@ -1,7 +1,7 @@
 # The library, whole and with every backend (on the stand-in for kqueue(2), too), with its calls
 # made by functions that fail when told so. Nothing of this is installed.
 
-EXTRA_DIST += %reldir%/faults.h %reldir%/names.h %reldir%/strike.h %reldir%/sweep.h
+EXTRA_DIST += %reldir%/faults.h %reldir%/names.h %reldir%/no_tls.c %reldir%/strike.h %reldir%/sweep.h %reldir%/tls.c
 
 if LINUX
 check_LTLIBRARIES += libbrink-faulty.la
@@ -25,6 +25,11 @@ libbrink_faulty_la_SOURCES += backends/io_uring.c backends/look.h backends/ring.
 libbrink_faulty_la_CPPFLAGS += $(LIBURING_CFLAGS)
 endif
 
+check_LTLIBRARIES += libbrink-tls-faulty.la
+libbrink_tls_faulty_la_SOURCES = $(tls_files) %reldir%/names.h
+libbrink_tls_faulty_la_CPPFLAGS = $(libbrink_faulty_la_CPPFLAGS) $(OPENSSL_CFLAGS)
+libbrink_tls_faulty_la_LIBADD = libbrink-faulty.la $(OPENSSL_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
+
 check_PROGRAMS += %reldir%/faults
 TESTS += %reldir%/faults
 %canon_reldir%_faults_SOURCES = \
@@ -47,9 +52,14 @@ TESTS += %reldir%/faults
 	%reldir%/webs.c \
 	test/socket/scarce.h \
 	test/socket/scarce_memory.c
-%canon_reldir%_faults_CPPFLAGS = $(AM_CPPFLAGS) $(LIBURING_CFLAGS) -D_GNU_SOURCE=1 \
+if OPENSSL
+%canon_reldir%_faults_SOURCES += %reldir%/tls.c
+else
+%canon_reldir%_faults_SOURCES += %reldir%/no_tls.c
+endif
+%canon_reldir%_faults_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS) $(LIBURING_CFLAGS) -D_GNU_SOURCE=1 \
 	-I$(srcdir)/test/kqueue -I$(srcdir)/test/socket -U_FORTIFY_SOURCE
-%canon_reldir%_faults_LDADD = libbrink-faulty.la $(PTHREAD_LIBS)
+%canon_reldir%_faults_LDADD = libbrink-tls-faulty.la libbrink-faulty.la $(OPENSSL_LIBS) $(PTHREAD_LIBS)
 
 # The scenarios of test/socket, with the library whose calls fail.
 check_PROGRAMS += socket-conformance-faulty
