@@ -73,8 +73,8 @@ const struct fault faults[] = {
 	FAULT("recvmsg", ENOMEM, false, NULL),
 	FAULT("sendmmsg", EINTR, true, NULL),
 	FAULT("sendmmsg", ENOSYS, true, NULL),
-	FAULT("sendmmsg", EAGAIN, true, NULL),
-	FAULT("sendmmsg", ENOBUFS, true, NULL), /* no room, which will be */
+	FAULT("sendmmsg", EAGAIN, false, NULL), /* it is sent later */
+	FAULT("sendmmsg", ENOBUFS, false, NULL), /* likewise */
 	FAULT("sendmmsg", EPERM, false, NULL),
 
 	FAULT("pidfd_open", EMFILE, false, NULL),
