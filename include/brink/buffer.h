@@ -1,11 +1,11 @@
 /* A buffer: a sequence of bytes that grows at its end and shrinks at either, and that is
  * moved, shared and cut without copying.
  *
- * It is a chain of pieces of blocks. A block is 8 KiB of memory (68 KiB where 34
- * KiB or more are asked for at once) with a count of the pieces that stand for parts of it; to
- * share or to cut bytes is to make another piece. So the bytes of one block may be in many buffers, on many threads, at once: nobody writes to
- * bytes that are in a buffer, and what is still free of a block is filled by one buffer at
- * a time.
+ * It is a chain of pieces of blocks. A block is 8 KiB of memory (68 KiB where 34 KiB or more are
+ * asked for at once) with a count of the pieces that stand for parts of it; to share or to cut
+ * bytes is to make another piece. So the bytes of one block may be in many buffers, on many
+ * threads, at once: nobody writes to bytes that are in a buffer, and what is still free of a
+ * block is filled by one buffer at a time.
  *
  * A buffer belongs to one thread at a time, as any other object; the functions that take it
  * as const may be called by several threads at once while nobody changes it. Two buffers
