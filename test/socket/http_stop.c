@@ -48,7 +48,8 @@ static const struct upload {
 	bool streamed; /* so that it is known when its head is there */
 } uploads[] = {
 	{"POST /e HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\n", "abc", "def", "POST /e h\nabcdef", false},
-	{"POST /e HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", "3\r\nab", "c\r\n0\r\n\r\n", "POST /e h\nabc", false},
+	{"POST /e HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", "3\r\nab", "c\r\n0\r\n\r\n",
+		"POST /e h\nabc", false},
 	{"POST /stream HTTP/1.1\r\n" HOST "Content-Length: 6\r\n\r\n", "abc", "def", "abcdef", true},
 	{"POST /stream HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n", "3\r\nab", "c\r\n0\r\n\r\n", "abc", true},
 };

@@ -316,8 +316,9 @@ static void without_memory(enum kind kind)
 	forget_names();
 }
 
-/* The first name server is not there, so that c-ares opens a descriptor for the next one when lookups
- * wait already. And the next one says everything once. What cannot be watched ends those that are asked for, and no other. */
+/* The first name server is not there, so c-ares asks the next one, over a descriptor that it opens when other
+ * lookups wait already; and the next one says everything once. What cannot be watched ends what is asked for,
+ * and nothing else. */
 static void without_a_watch(enum kind kind)
 {
 	struct brink_resolver_options options = {.parallel = 1};
