@@ -56,14 +56,14 @@ static void sign(X509 *certificate, EVP_PKEY *key, const struct identity *issuer
 static struct identity certify(EVP_PKEY *key, const char *subject, const char *names, long from, long until,
                                const struct identity *issuer)
 {
-	static long serial;
+	static atomic_long serial; /* several threads make some */
 	X509 *certificate = X509_new();
 	struct identity made;
 	BIO *bio;
 
 	CHECK(key != NULL && certificate != NULL);
 	X509_set_version(certificate, 2);
-	ASN1_INTEGER_set(X509_get_serialNumber(certificate), ++serial);
+	ASN1_INTEGER_set(X509_get_serialNumber(certificate), atomic_fetch_add(&serial, 1) + 1);
 	X509_gmtime_adj(X509_getm_notBefore(certificate), from);
 	X509_gmtime_adj(X509_getm_notAfter(certificate), until);
 	X509_set_pubkey(certificate, key);
