@@ -15,8 +15,8 @@
 #include <string.h>
 
 static struct fault present;
-static unsigned strike_at; /* 0: never */
-static atomic_uint count;  /* threads call, too */
+static atomic_uint strike_at; /* 0: never */
+static atomic_uint count; /* threads call, too, some of which nobody waits for */
 static bool counting;
 static atomic_uint counts[FAULT_LIMIT]; /* by the index of the fault */
 
