@@ -44,6 +44,12 @@ static void after_giving_up(brink_socket *socket)
 
 /* ---- on the loop ---- */
 
+/* None of the descriptor's where only the reader knows when it goes on. */
+static int wait_for_edge(brink_socket *socket)
+{
+	return socket->write_wait == 0 ? 0 : brink_watch_rearm(&socket->watch, socket->write_wait);
+}
+
 /* True: the right was given up. */
 static bool flush(brink_socket *socket)
 {
@@ -63,7 +69,7 @@ static bool flush(brink_socket *socket)
 		result = brink__socket_write_once(socket);
 		if (result == -EAGAIN) {
 			socket->write_waits = true;
-			result = brink_watch_rearm(&socket->watch, socket->write_wait);
+			result = wait_for_edge(socket);
 			if (result == 0)
 				return false;
 			socket->write_waits = false;

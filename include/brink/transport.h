@@ -22,9 +22,10 @@ BRINK_BEGIN_DECLS
  * that it waits for, BRINK_READ or BRINK_WRITE: a TLS write may wait for READ. It is called again
  * when that direction has become ready, or earlier. The rule of a watch holds: -EAGAIN is
  * said only after the descriptor itself has said EAGAIN in that direction (a door bell is
- * emptied, and the memory looked at once more after that), or where a call in the other
- * direction takes what it waits for off the descriptor, and tells so by the bit below. Other
- * results are a count, 0, or a negative errno, by which the socket fails. */
+ * emptied, and the memory looked at once more after that). Where only a call in the other
+ * direction can take off the descriptor what it waits for, it sets 0, and that call tells so by
+ * the bit below: an edge that it cannot use up would keep the loop busy. Other results are a
+ * count, 0, or a negative errno, by which the socket fails. */
 
 /* Put into `*waits` beside that, with any result of readv, writev and shutdown: the call in the
  * other direction is to be tried as well, for it can go on now, and no edge of the descriptor

@@ -165,12 +165,14 @@ static ssize_t write_on_leave(void *state, int fd, const struct iovec *parts, in
 	struct hoard *hoard = state;
 
 	if (hoard->leaves == 0) {
-		*waits = BRINK_READ;
+		*waits = 0;
 		return -EAGAIN;
 	}
 	hoard->leaves--;
 	return write_some(state, fd, parts, count, waits);
 }
+
+#define FEW_TURNS 64 /* a busy loop makes thousands */
 
 static const struct brink_transport on_leave = {
 	.name = "on leave",
@@ -188,6 +190,7 @@ static void read_lets_write(enum kind kind)
 	brink_loop *loop = new_loop();
 	brink_socket *socket;
 	brink_socket_id id;
+	struct brink_counters before, after;
 	struct seen seen;
 
 	see(&seen, &options);
@@ -197,8 +200,11 @@ static void read_lets_write(enum kind kind)
 	RUN_UNTIL(loop, seen.opens == 1);
 	write_text(id, "text");
 	write_all(pair.theirs, "!", 1);
-	/* The edge comes, finds nobody who reads, and is used up. */
+	/* The edge comes, finds nobody who reads, and is used up: the loop sleeps. */
+	brink_loop_counters(loop, &before);
 	turn_for(loop, BRINK_MS(10));
+	brink_loop_counters(loop, &after);
+	CHECK(after.turns - before.turns < FEW_TURNS);
 	CHECK_EQ(seen.writes, 0);
 	socket = brink_socket_address(id);
 	CHECK(socket != NULL);
