@@ -7,8 +7,9 @@
  *   table.c      the faults
  *   faults.c     the scenarios run with each of them
  *   names.h      has the library make its calls by calls.c
- *   calls.c, strike.h      the calls that fail
+ *   calls.c      the calls that fail: see strike.h
  *   stage.c      what the scenarios have in common
+ *   sweep*.c     another program: see sweep.h
  *   the others   the scenarios */
 #ifndef FAULTS_H
 #define FAULTS_H

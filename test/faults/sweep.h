@@ -23,7 +23,8 @@ struct strike {
 };
 
 extern const struct conditions faulty_world; /* sweep_case.c */
-void look_afterwards(void); /* sweep_after.c */
+unsigned long useful_moves(void); /* sweep_after.c: how often, or how much */
+void look_afterwards(void);
 
 /* sweep_slots.c */
 long blocks_of_slots(void); /* those that the library never gives back */
