@@ -13,7 +13,8 @@ struct options {
 	const char *backends, *match, *fault;
 	unsigned k;    /* 0: all, or some */
 	unsigned runs; /* with faults, for each case that is drawn */
-	bool all;
+	bool every; /* case, and not one of each scenario */
+	bool all;   /* faults and calls of them */
 };
 
 static const char usage[] =
@@ -22,8 +23,9 @@ static const char usage[] =
 	"  --match=PATTERN     scenarios of this name, or name@kind: 'http/*', '*@tcp6'\n"
 	"  --fault=PATTERN     calls and their errors: 'memory/*', 'epoll_ctl*', '*/EINTR'\n"
 	"  --k=N               the N-th such call fails; else, one that is drawn\n"
-	"  --all, --long       every case with every fault at every call, which takes hours\n"
-	"  --runs=N            with faults, for each scenario; default: 3, fewer for checkers\n"
+	"  --long              every backend and kind of each scenario, and not one of them\n"
+	"  --all               these with every fault at every call, which takes a day\n"
+	"  --runs=N            with faults, of each; default: 3, or 1 in builds for checkers\n"
 	"  --seed=N            of what is drawn; default: from the clock\n"
 	"  --deadline=SECONDS  after which a case counts as hung\n"
 	"  --jobs=N            processes at a time; default: four a processor\n"
@@ -56,8 +58,10 @@ static void read_option(struct plan *plan, struct options *options, const char *
 		plan->jobs = (unsigned)option_number(argument, value);
 	else if ((value = option_value(argument, "--deadline=")) != NULL)
 		plan->deadline = BRINK_SECONDS(option_number(argument, value));
-	else if (strcmp(argument, "--all") == 0 || strcmp(argument, "--long") == 0)
-		options->all = true;
+	else if (strcmp(argument, "--long") == 0)
+		options->every = true;
+	else if (strcmp(argument, "--all") == 0)
+		options->all = options->every = true;
 	else if (strcmp(argument, "--verbose") == 0)
 		plan->verbose = true;
 	else if (strcmp(argument, "--help") == 0)
@@ -222,7 +226,7 @@ static void play(struct plan *plan, struct plan *whole, const struct options *op
 
 	if (options->k != 0) {
 		at_one_call(plan, whole, options);
-	} else if (options->all) {
+	} else if (options->every) {
 		sweep_all(plan, whole, options);
 	} else {
 		draw_cases(&drawn, whole);
