@@ -179,6 +179,8 @@ static void over(brink_socket *socket, struct timeout *timeout)
 	bool connects = atomic_load_explicit(&socket->state, memory_order_relaxed) == BRINK_SOCKET_CONNECTING;
 	int error = timeout->error;
 
+	/* Where it lives on, the next that is too late gets its turn, too. */
+	get(socket)->overdue = false;
 	if (connects && error != 0 && !brink__socket_is_looking_up(socket))
 		error = brink__connect_timed_out(socket);
 	if (timeout->late)

@@ -258,6 +258,46 @@ static void rests_after_our_time(enum kind kind)
 	close_web(&web);
 }
 
+/* The time of an answered request has passed unnoticed. When later the loop is held up, what came in time
+ * is read before the connection is called idle. */
+static void held_up_after_our_time(enum kind kind)
+{
+	const uint64_t idle = BRINK_SECONDS(1);
+	uint64_t before, after;
+	struct web web;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.service.options.socket.idle_timeout = idle;
+	web.options.head_timeout = web.options.body_timeout = LONG;
+	web.options.idle_timeout = SHORT;
+	start_web(&web);
+	fd = visit(&web);
+	serve_another(&web, fd);
+	before = monotonic_now();
+	ask(&web, fd, "GET /keep HTTP/1.1\r\n" HOST "\r\n");
+	RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 1);
+	after = monotonic_now();
+	while (monotonic_now() < after + 2 * SHORT)
+		turn_briefly(web.service.loop);
+	write_all(fd, "GET /e HTTP/1.1\r\n" HOST "\r\n", sizeof "GET /e HTTP/1.1\r\n" HOST "\r\n" - 1);
+	/* On a machine that stands still for so long it came too late. */
+	if (monotonic_now() < before + idle) {
+		while (monotonic_now() < after + idle + BRINK_MS(20))
+			sleep_ms(10);
+		turn(web.service.loop);
+		turn(web.service.loop);
+		CHECK_EQ(atomic_load(&web.service.closed), 0);
+		answer_kept(&web, 0);
+		expect_body(&web, fd, 200, "0");
+		expect_body(&web, fd, 200, "GET /e h\n");
+	} else {
+		brink_http_request_free(web.kept[0]);
+	}
+	close_fd(&fd);
+	close_web(&web);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("http-time/says-nothing", says_nothing, KIND_TCP),
 	SCENARIO("http-time/slow-head", slow_head, KIND_TCP),
@@ -269,6 +309,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-time/idle", idle, KIND_TCP),
 	SCENARIO("http-time/our-own-time", our_own_time, KIND_TCP),
 	SCENARIO("http-time/rests-after-our-time", rests_after_our_time, KIND_TCP),
+	SCENARIO("http-time/held-up-after-our-time", held_up_after_our_time, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };
 const struct group http_time_group = {"http-time", scenarios};
