@@ -1,5 +1,5 @@
 /* Where systems differ, outside backends/: each function below does the same on all of
- * them. os.c is the only file with #if about systems. All return 0, a descriptor or a
+ * them, in os*.c, where nearly all #if about systems is. All return 0, a descriptor or a
  * count, or a negative errno; descriptors are non-blocking and close-on-exec. */
 #ifndef BRINK_OS_H
 #define BRINK_OS_H

@@ -105,14 +105,6 @@ static void continued(enum kind kind)
 	close_web(&web);
 }
 
-static void read_on_demand(brink_http_request *request, void *arg)
-{
-	struct web *web = arg;
-
-	web->kept[0] = request;
-	atomic_store(&web->kept_count, 1);
-}
-
 static void count_part(brink_http_request *request, brink_buffer *part, int state, void *arg)
 {
 	struct web *web = arg;
@@ -134,7 +126,7 @@ static void continued_when_read(enum kind kind)
 	int fd;
 
 	open_web(&web, kind, ONE_LOOP);
-	web.options.on_request = read_on_demand;
+	web.options.on_request = keep_first;
 	start_web(&web);
 	fd = visit(&web);
 	ask(&web, fd, "POST /stream HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n");
@@ -215,7 +207,7 @@ static void held_back(enum kind kind)
 	int fd;
 
 	open_web(&web, kind, ONE_LOOP);
-	web.options.on_request = read_on_demand;
+	web.options.on_request = keep_first;
 	web.options.window = WINDOW;
 	start_web(&web);
 	fd = visit(&web);
@@ -272,7 +264,7 @@ static void flood(brink_http_request *request, void *arg)
 {
 	CHECK_OK(brink_http_reply_begin(request, 200, NULL, 0, FLOOD, flood_on, arg));
 	CHECK_ERROR(brink_http_reply_begin(request, 200, NULL, 0, 1, NULL, NULL), -EALREADY);
-	read_on_demand(request, arg);
+	keep_first(request, arg);
 	flood_on(request, arg);
 }
 
@@ -332,7 +324,7 @@ static void broken_body(enum kind kind)
 	int fd;
 
 	open_web(&web, kind, ONE_LOOP);
-	web.options.on_request = read_on_demand;
+	web.options.on_request = keep_first;
 	start_web(&web);
 	for (int i = 0; i < 3; i++) {
 		atomic_store(&web.kept_count, 0);

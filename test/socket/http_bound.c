@@ -141,14 +141,6 @@ static void replies_unread(enum kind kind)
 
 #define TINY 1500u
 
-static void keep_only(brink_http_request *request, void *arg)
-{
-	struct web *web = arg;
-
-	web->kept[0] = request;
-	atomic_store(&web->kept_count, 1);
-}
-
 /* Each byte is a read of its own. */
 static void send_tiny(struct web *web, int fd, brink_socket *socket, const char *piece)
 {
@@ -174,7 +166,7 @@ static void hold_little(enum kind kind, const char *head, const char *piece, con
 	int fd;
 
 	open_web(&web, kind, ONE_LOOP);
-	web.options.on_request = keep_only;
+	web.options.on_request = keep_first;
 	start_web(&web);
 	fd = visit(&web);
 	socket = their_socket(&web);

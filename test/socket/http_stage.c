@@ -96,6 +96,14 @@ static void keep(struct web *web, brink_http_request *request)
 	atomic_fetch_add(&web->kept_count, 1);
 }
 
+void keep_first(brink_http_request *request, void *arg)
+{
+	struct web *web = arg;
+
+	web->kept[0] = request;
+	atomic_store(&web->kept_count, 1);
+}
+
 void answer_kept(struct web *web, unsigned index)
 {
 	char text[16];

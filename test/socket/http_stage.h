@@ -46,6 +46,8 @@ void expect_status(struct web *web, int fd, unsigned status);
 void expect_body(struct web *web, int fd, unsigned status, const char *body);
 /* The server ends the connection. */
 void expect_over(struct web *web, int fd);
+/* An on_request that does no more than to keep it as the first. */
+void keep_first(brink_http_request *request, void *arg);
 /* Answers the kept request with its place and frees it. */
 void answer_kept(struct web *web, unsigned index);
 /* The first, which has to be there, is read. */

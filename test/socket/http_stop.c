@@ -109,14 +109,6 @@ static void behind_another(enum kind kind)
 	expect_stopped(&web, fd);
 }
 
-static void keep_only(brink_http_request *request, void *arg)
-{
-	struct web *web = arg;
-
-	web->kept[0] = request;
-	atomic_store(&web->kept_count, 1);
-}
-
 static void take_part(brink_http_request *request, brink_buffer *part, int state, void *arg)
 {
 	struct web *web = arg;
@@ -140,7 +132,7 @@ static void wanted_later(enum kind kind)
 	int fd;
 
 	open_long(&web, kind, ONE_LOOP);
-	web.options.on_request = keep_only;
+	web.options.on_request = keep_first;
 	start_web(&web);
 	fd = visit(&web);
 	ask(&web, fd, "POST /stream HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nContent-Length: 3\r\n\r\n");
@@ -161,7 +153,7 @@ static void answered_before(enum kind kind)
 	int fd;
 
 	open_long(&web, kind, ONE_LOOP);
-	web.options.on_request = keep_only;
+	web.options.on_request = keep_first;
 	start_web(&web);
 	fd = visit(&web);
 	ask(&web, fd, "POST /stream HTTP/1.1\r\n" HOST "Content-Length: 4\r\n\r\nab");
@@ -188,7 +180,7 @@ static void stays_away(enum kind kind)
 		int fd;
 
 		open_long(&web, kind, ONE_LOOP);
-		web.options.on_request = keep_only;
+		web.options.on_request = keep_first;
 		web.options.body_timeout = first ? LONG : BRINK_SECONDS(1);
 		start_web(&web);
 		fd = visit(&web);
