@@ -29,6 +29,11 @@
  *   POLLHUP and ERROR imply both directions, RDHUP implies READ. The loop takes away
  *   what the descriptor was not started for.
  *
+ * Streams: where a backend can move bytes, a slot may have a stream (stream.h). Then a READ
+ * may mean that bytes or the end are in the stream, and a WRITE that the result of its write is.
+ * With disarm such a backend stops to receive, too; what came nevertheless stays in the stream.
+ * What is in there when a slot is armed, is reported at once.
+ *
  * Memory for later: a slot stays where it is until the loop is destroyed, so a backend
  * may keep pointers to registered slots. add reserves whatever memory the slot may need
  * later; rearming must not fail for want of it.
@@ -57,6 +62,7 @@ struct brink__dispatcher_options {
 	struct brink__table *table; /* outlives the dispatcher */
 	unsigned batch;             /* the largest capacity that wait will be given */
 	unsigned ring_entries;      /* io_uring: submission entries */
+	unsigned receive_buffers;   /* io_uring: at most so many to receive into; 0: it moves no bytes */
 	/* Set by a wait that met a registration which can no longer be removed (its
 	 * descriptor was closed while a duplicate of it stays open) and will report again
 	 * and again: the loop then opens a new dispatcher and adds all slots. NULL when the
@@ -113,6 +119,10 @@ struct brink__dispatcher_ops {
 	/* Optional (BRINK_FEATURE_FD): a descriptor that polls readable when wait(0) would
 	 * find events. */
 	int (*fd)(struct brink__dispatcher *);
+
+	/* Optional (NULL: none): those of BRINK_FEATURE_RECEIVE, _SEND and _ACCEPT that the kernel
+	 * allows. Slots that have a stream (stream.h) are then served by them. */
+	unsigned (*moves)(struct brink__dispatcher *);
 
 	/* Optional: the calling thread will do everything from now on. -EXDEV when the
 	 * mechanism cannot change hands: the loop then opens a new one and adds all slots. */

@@ -1,4 +1,5 @@
-/* io_uring as a readiness mechanism: one-shot poll requests, one for each direction.
+/* io_uring: one-shot poll requests, one for each direction, and for slots with a stream
+ * requests that receive and send in their place (moves.h).
  *
  * The trickiest invariant: a direction has at most one request in the kernel, and its bit
  * in slot->mark is set from the moment when the request is written into the submission
@@ -15,25 +16,31 @@
 #include "changes.h"
 #include "dispatcher.h"
 #include "look.h"
+#include "moves.h"
 #include "ring.h"
 
 #include <errno.h>
 #include <unistd.h>
 
 #define MARK_LASTING 2u /* times a direction, in slot->mark: its next request is multishot */
+#define MARK_MOVE 16u   /* times a direction, in slot->mark: its request moves bytes */
 #define DATA_CANCEL 8u  /* beside a direction, in user_data: the answer to a cancellation */
 
 struct brink__dispatcher {
 	struct brink__ring ring;
+	struct brink__receive receive;
 	struct brink__changes changes; /* slots for which requests are to be written */
 	const struct brink__table *table;
 	bool *renew;
+	bool moves; /* bytes, of slots that have a stream */
 	struct pollfd looks[]; /* one for each event of a wait: see look.h */
 };
 
 /* Writes the request of a direction if it is due. */
-static bool write_poll(struct brink__dispatcher *self, struct brink__slot *slot, unsigned direction)
+static bool write_request(struct brink__dispatcher *self, struct brink__slot *slot, unsigned direction)
 {
+	struct brink__stream *stream = brink__stream_of(self->table, slot->token);
+	int fd = brink__token_fd(slot->token);
 	struct io_uring_sqe *sqe;
 
 	if ((slot->mark & direction) || !(slot->armed & direction))
@@ -41,8 +48,11 @@ static bool write_poll(struct brink__dispatcher *self, struct brink__slot *slot,
 	sqe = brink__ring_entry(&self->ring);
 	if (sqe == NULL)
 		return false;
-	io_uring_prep_poll_add(sqe, brink__token_fd(slot->token), brink__look_answers(direction));
-	if (slot->mark & MARK_LASTING * direction)
+	if (stream != NULL && brink__move_write(&self->receive, sqe, fd, direction, stream))
+		slot->mark |= MARK_MOVE * direction;
+	else
+		io_uring_prep_poll_add(sqe, fd, brink__look_answers(direction));
+	if (slot->mark & MARK_LASTING * direction && !(slot->mark & MARK_MOVE * direction))
 		sqe->len = IORING_POLL_ADD_MULTI;
 	io_uring_sqe_set_data64(sqe, slot->token | direction);
 	slot->mark |= direction;
@@ -56,8 +66,8 @@ static int write_changes(struct brink__dispatcher *self)
 	struct brink__changes *changes = &self->changes;
 
 	for (uint32_t i = 0; i < changes->count; i++)
-		if (!write_poll(self, changes->slots[i], BRINK_READ) ||
-		    !write_poll(self, changes->slots[i], BRINK_WRITE))
+		if (!write_request(self, changes->slots[i], BRINK_READ) ||
+		    !write_request(self, changes->slots[i], BRINK_WRITE))
 			return -EBUSY;
 	while (changes->count > 0)
 		brink__changes_take(changes, changes->slots[changes->count - 1]);
@@ -73,6 +83,35 @@ static unsigned answer(unsigned direction, int res)
 	return res == -ECANCELED || res == -EBADF ? 0 : direction | BRINK_ERROR;
 }
 
+/* The answer to a request of `slot` that moves bytes; returns whether it is an event. A request
+ * that goes on receiving leaves its direction armed. */
+static bool take_move(struct brink__dispatcher *self, struct brink__slot *slot, const struct io_uring_cqe *cqe,
+                      struct brink__piece *piece, struct brink__event *event)
+{
+	struct brink__stream *stream = brink__stream_of(self->table, slot->token);
+	unsigned direction = (unsigned)cqe->user_data & BRINK__DIRECTIONS;
+	bool last = !(cqe->flags & IORING_CQE_F_MORE);
+	unsigned ready = 0;
+
+	if (stream != NULL)
+		ready = brink__move_answer(&self->receive, direction, stream, cqe->res, piece);
+	else if (piece != NULL)
+		brink__piece_drop(piece);
+	*event = (struct brink__event){slot, ready};
+	if (last) {
+		slot->mark &= ~(direction | MARK_MOVE * direction);
+		if (stream != NULL && direction == BRINK_READ)
+			stream->receiving = false;
+	}
+	if (!(slot->armed & direction))
+		return false;
+	if (last && ready != 0)
+		slot->armed &= (uint8_t)~direction;
+	else if (last)
+		brink__changes_put(&self->changes, slot);
+	return ready != 0;
+}
+
 /* Takes one completion; returns whether it is an event.
  *
  * Linux ends every poll request at POLLRDHUP, asked for or not (seen on 6.18). The request
@@ -86,9 +125,15 @@ static bool take(struct brink__dispatcher *self, const struct io_uring_cqe *cqe,
 	struct brink__slot *slot = brink__table_find(self->table, cqe->user_data);
 	unsigned direction = (unsigned)cqe->user_data & BRINK__DIRECTIONS;
 	bool last = !(cqe->flags & IORING_CQE_F_MORE);
+	struct brink__piece *piece = brink__receive_take(&self->receive, cqe);
 
-	if (slot == NULL || (cqe->user_data & DATA_CANCEL))
+	if (slot == NULL || (cqe->user_data & DATA_CANCEL)) {
+		if (piece != NULL)
+			brink__piece_drop(piece);
 		return false;
+	}
+	if (slot->mark & MARK_MOVE * direction)
+		return take_move(self, slot, cqe, piece, event);
 	if (last)
 		slot->mark &= ~direction;
 	*event = (struct brink__event){slot, answer(direction, cqe->res)};
@@ -126,8 +171,10 @@ static int harvest(struct brink__dispatcher *self, struct brink__event *events, 
  * more for now, or has dropped completions for want of memory, which a new ring makes good. */
 static bool goes_on(struct brink__dispatcher *self, int rc)
 {
-	if (rc == -EBADR)
+	if (rc == -EBADR) {
+		brink__streams_lose(self->table, -EIO);
 		*self->renew = true;
+	}
 	return rc >= 0 || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY || rc == -EBADR;
 }
 
@@ -150,7 +197,7 @@ static int uring_wait(struct brink__dispatcher *self, struct brink__event *event
 		rc = brink__ring_enter(&self->ring, 0);
 	count += harvest(self, events + count, capacity - count);
 	if (old && count > 0)
-		count = brink__look_again(self->looks, &self->changes, events, count);
+		count = brink__look_again(self->looks, self->table, &self->changes, events, count);
 	if (!goes_on(self, rc) && count == 0 && rc != -ETIME)
 		return rc;
 	if (count > 0 || rc == -ETIME)
@@ -178,9 +225,24 @@ static int uring_arm(struct brink__dispatcher *self, struct brink__slot *slot)
 
 static int uring_add(struct brink__dispatcher *self, struct brink__slot *slot)
 {
+	struct brink__stream *stream = brink__stream_of(self->table, slot->token);
 	int rc = brink__changes_join(&self->changes);
 
+	if (stream != NULL)
+		stream->receiving = false; /* by the dispatcher that was before this one */
 	return rc == 0 ? uring_arm(self, slot) : rc;
+}
+
+/* Receives no more: one request at a time could fill all buffers for who does not want them. */
+static void uring_disarm(struct brink__dispatcher *self, struct brink__slot *slot)
+{
+	struct brink__stream *stream = brink__stream_of(self->table, slot->token);
+
+	if (stream == NULL || !stream->receiving || !(slot->armed & BRINK_READ) || (slot->open & BRINK_READ))
+		return;
+	slot->armed &= (uint8_t)~BRINK_READ;
+	if (!brink__ring_write_cancel(&self->ring, slot->token | BRINK_READ, slot->token | BRINK_READ | DATA_CANCEL))
+		*self->renew = true;
 }
 
 static int uring_flush(struct brink__dispatcher *self)
@@ -213,9 +275,22 @@ static int uring_adopt(struct brink__dispatcher *self)
 	return self->ring.owner != 0 && self->ring.owner != brink__ring_thread() ? -EXDEV : 0;
 }
 
+static unsigned uring_moves(struct brink__dispatcher *self)
+{
+	return self->moves ? BRINK_FEATURE_SEND | (self->receive.ring != NULL ? BRINK_FEATURE_RECEIVE : 0) : 0;
+}
+
+/* What was received, or written, but not taken so far, is left in the streams. */
 static void uring_close(struct brink__dispatcher *self)
 {
+	struct brink__event event;
+
+	brink__ring_quiet(&self->ring);
+	while (self->ring.process == getpid() && self->table->stream_count > 0 &&
+	       io_uring_cq_ready(&self->ring.uring) > 0)
+		harvest(self, &event, 1);
 	brink__ring_close(&self->ring);
+	brink__receive_close(&self->receive);
 	brink__changes_free(&self->changes);
 	brink__free(self);
 }
@@ -225,10 +300,16 @@ static int uring_open(struct brink__dispatcher **result, const struct brink__dis
 	struct brink__dispatcher *self = brink__allocate(1, sizeof *self + options->batch * sizeof(struct pollfd));
 	int rc = self != NULL ? brink__ring_open(&self->ring, options->ring_entries) : -ENOMEM;
 
+	if (rc == 0 && options->receive_buffers > 0) {
+		rc = brink__receive_open(&self->receive, &self->ring.uring, options->receive_buffers);
+		if (rc < 0)
+			brink__ring_close(&self->ring);
+	}
 	if (rc < 0) {
 		brink__free(self);
 		return rc;
 	}
+	self->moves = options->receive_buffers > 0;
 	self->table = options->table;
 	self->renew = options->renew;
 	*result = self;
@@ -237,15 +318,17 @@ static int uring_open(struct brink__dispatcher **result, const struct brink__dis
 
 const struct brink__dispatcher_ops brink__io_uring = {
 	.name = "io_uring",
-	.note = "one-shot poll requests; needs Linux 5.11, and kernel.io_uring_disabled to be 0",
+	.note = "poll requests; receives and sends itself since Linux 6.0; needs 5.11, and kernel.io_uring_disabled to be 0",
 	.features = BRINK_FEATURE_FD | BRINK_FEATURE_SCALES | BRINK_FEATURE_QUEUED,
 	.open = uring_open,
 	.close = uring_close,
 	.add = uring_add,
 	.arm = uring_arm,
+	.disarm = uring_disarm,
 	.remove = uring_remove,
 	.wait = uring_wait,
 	.flush = uring_flush,
 	.fd = uring_fd,
+	.moves = uring_moves,
 	.adopt = uring_adopt,
 };

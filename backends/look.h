@@ -7,6 +7,7 @@
 
 #include "changes.h"
 #include "dispatcher.h"
+#include "stream.h"
 
 #include <poll.h>
 
@@ -31,15 +32,18 @@ static inline unsigned brink__look_translate(unsigned bits)
 
 /* A completion tells what was when it was made. Where that was before the wait, the program
  * may have read or filled since; so what is now is asked, with one call for all events,
- * as epoll does in the kernel. What is over is armed again. `looks` has room for `count`;
- * returns how many events are left. */
-static inline int brink__look_again(struct pollfd *looks, struct brink__changes *changes,
-                                    struct brink__event *events, int count)
+ * as epoll does in the kernel. What is over is armed again. That of a stream is not: it may be of
+ * bytes that were moved, and whoever reads it minds no event for nothing. `looks` has room for
+ * `count`; returns how many events are left. */
+static inline int brink__look_again(struct pollfd *looks, const struct brink__table *table,
+                                    struct brink__changes *changes, struct brink__event *events, int count)
 {
 	int kept = 0;
 
 	for (int i = 0; i < count; i++)
-		looks[i] = (struct pollfd){.fd = brink__token_fd(events[i].slot->token),
+		looks[i] = (struct pollfd){.fd = brink__stream_of(table, events[i].slot->token) != NULL
+		                                         ? -1
+		                                         : brink__token_fd(events[i].slot->token),
 		                           .events = POLLIN | POLLOUT | POLLRDHUP};
 	if (poll(looks, (nfds_t)count, 0) < 0)
 		return count;
@@ -49,6 +53,10 @@ static inline int brink__look_again(struct pollfd *looks, struct brink__changes 
 		unsigned ready = events[i].ready & slot->open & now;
 		unsigned over = events[i].ready & slot->open & ~now;
 
+		if (looks[i].fd < 0) {
+			events[kept++] = events[i];
+			continue;
+		}
 		if (over != 0) {
 			slot->armed |= (uint8_t)over;
 			brink__changes_put(changes, slot);

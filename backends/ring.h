@@ -183,7 +183,7 @@ static inline int brink__ring_bell(struct brink__ring *ring)
 /* The kernel lets go of a ring's requests some milliseconds after it was closed, and not
  * at all while a forked child has it mapped. So they are cancelled before, where the
  * kernel can (5.19) and the calling thread may. */
-static inline void brink__ring_close(struct brink__ring *ring)
+static inline void brink__ring_quiet(struct brink__ring *ring)
 {
 	struct io_uring_sqe *sqe = NULL;
 
@@ -193,6 +193,10 @@ static inline void brink__ring_close(struct brink__ring *ring)
 		io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
 		io_uring_submit_and_get_events(&ring->uring);
 	}
+}
+
+static inline void brink__ring_close(struct brink__ring *ring)
+{
 	if (ring->bell >= 0)
 		close(ring->bell);
 	io_uring_queue_exit(&ring->uring);

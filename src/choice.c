@@ -108,16 +108,21 @@ int brink__choose(brink_loop *loop, const char *option)
 
 /* ---- brink_backends() ---- */
 
-static int probe(const struct brink__dispatcher_ops *ops)
+static int probe(const struct brink__dispatcher_ops *ops, unsigned *features)
 {
 	struct brink__table table = {0};
-	struct brink__dispatcher_options options = {.table = &table, .batch = 1, .ring_entries = 1};
+	struct brink__dispatcher_options options = {
+		.table = &table, .batch = 1, .ring_entries = 1, .receive_buffers = 1};
 	struct brink__dispatcher *dispatcher;
 	int result = ops->open(&dispatcher, &options);
 
-	if (result == 0)
-		ops->close(dispatcher);
-	return result;
+	*features = ops->features;
+	if (result < 0)
+		return result;
+	if (ops->moves != NULL)
+		*features |= ops->moves(dispatcher);
+	ops->close(dispatcher);
+	return 0;
 }
 
 static const struct brink__dispatcher_ops *first(void)
@@ -130,10 +135,13 @@ static const struct brink__dispatcher_ops *first(void)
 
 static void inform(struct brink_backend_info *info, const struct brink__dispatcher_ops *ops)
 {
+	unsigned features;
+	int status = probe(ops, &features);
+
 	*info = (struct brink_backend_info){
 		.name = ops->name,
-		.status = probe(ops),
-		.features = ops->features,
+		.status = status,
+		.features = features,
 		.is_default = ops == first(),
 		.note = ops->note,
 	};

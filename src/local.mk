@@ -91,6 +91,9 @@ core_files = \
 	%reldir%/socket_timeout.c \
 	%reldir%/socket_water.c \
 	%reldir%/socket_write.c \
+	%reldir%/socket_stream.c \
+	%reldir%/stream.c \
+	%reldir%/stream.h \
 	%reldir%/table.c \
 	%reldir%/table.h \
 	%reldir%/task.c \

@@ -49,6 +49,7 @@ static int collect(brink_loop *loop, int64_t timeout)
 	brink__trace(loop, BRINK_TRACE_WAIT, -1, 0, NULL, timeout);
 	loop->counters.waits++;
 	count = loop->ops->wait(loop->dispatcher, loop->events, loop->batch, timeout);
+	loop->unsent = false;
 	brink__trace(loop, BRINK_TRACE_WOKEN, -1, 0, NULL, count);
 	if (count == -EINTR)
 		count = 0; /* a signal; whoever turns knows how much time is left */
@@ -123,8 +124,13 @@ static int enter(brink_loop *loop)
 	return 0;
 }
 
+/* Whoever has run the loop may do something else now: what was written is to be on its way. */
 static void leave(brink_loop *loop)
 {
+	if (brink__unlikely(loop->unsent) && brink__loop_has_kernel(loop)) {
+		loop->ops->flush(loop->dispatcher);
+		loop->unsent = false;
+	}
 	atomic_store_explicit(&loop->turning, 0, memory_order_relaxed);
 	loop->inside = false;
 }
@@ -243,7 +249,7 @@ const char *brink_loop_backend(const brink_loop *loop)
 
 unsigned brink_loop_features(const brink_loop *loop)
 {
-	return loop->ops->features;
+	return brink__loop_features(loop);
 }
 
 const char *brink_loop_description(const brink_loop *loop)

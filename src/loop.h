@@ -42,6 +42,7 @@ struct brink_loop {
 	bool drained; /* the wakeup pipe, in this turn: a call that is not the program's */
 	bool woken;   /* by brink_loop_wakeup(), in this turn */
 	int host_fd; /* the descriptor that the host was told last; -1: there is no host */
+	bool unsent; /* a write of this turn is left to the next wait */
 	bool renew;  /* the dispatcher has to be opened anew before the next wait */
 	bool incomplete; /* the dispatcher does not have all slots: leave it alone until it is renewed */
 
@@ -75,6 +76,7 @@ struct brink_loop {
 	int wakeup_fds[2];
 	unsigned forks; /* brink__forks when the loop became this process's */
 	unsigned ring_entries;
+	unsigned receive_buffers; /* 0: nobody moves bytes but who has them */
 	void *data;
 	char description[256];
 };
@@ -99,6 +101,12 @@ static inline bool brink__loop_has_kernel(const brink_loop *loop)
 static inline bool brink__loop_on_thread(brink_loop *loop)
 {
 	return brink__likely(atomic_load_explicit(&loop->thread, memory_order_relaxed) == brink__os_thread());
+}
+
+/* BRINK_FEATURE_*, with those that the kernel allows. */
+static inline unsigned brink__loop_features(const brink_loop *loop)
+{
+	return loop->ops->features | (loop->ops->moves != NULL ? loop->ops->moves(loop->dispatcher) : 0);
 }
 
 static inline bool brink__tasks_waiting(brink_loop *loop)

@@ -8,6 +8,7 @@
 #include "os.h"
 
 #include <errno.h>
+#include <string.h>
 
 struct brink__dispatcher_options brink__loop_dispatcher_options(brink_loop *loop)
 {
@@ -15,6 +16,7 @@ struct brink__dispatcher_options brink__loop_dispatcher_options(brink_loop *loop
 		.table = &loop->table,
 		.batch = (unsigned)loop->batch,
 		.ring_entries = loop->ring_entries,
+		.receive_buffers = loop->receive_buffers,
 		.renew = &loop->renew,
 	};
 }
@@ -24,13 +26,25 @@ static int check_options(const struct brink_loop_options *options)
 	for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
 		if (options->reserved[i] != NULL)
 			return -EINVAL;
+	if (options->flags & ~BRINK_LOOP_READINESS || options->receive_buffers > 32768)
+		return -EINVAL;
 	return options->batch <= 65536 && options->ring_entries <= 32768 ? 0 : -EINVAL;
+}
+
+static unsigned receive_buffers(const struct brink_loop_options *options)
+{
+	const char *environment = brink__os_getenv("BRINK_COMPLETIONS");
+
+	if (options->flags & BRINK_LOOP_READINESS || (environment != NULL && strcmp(environment, "off") == 0))
+		return 0;
+	return options->receive_buffers != 0 ? options->receive_buffers : 1024;
 }
 
 static void init(brink_loop *loop, const struct brink_loop_options *options)
 {
 	loop->batch = options->batch != 0 ? (int)options->batch : 256;
 	loop->ring_entries = options->ring_entries != 0 ? options->ring_entries : 256;
+	loop->receive_buffers = receive_buffers(options);
 	loop->ready_end = &loop->ready;
 	loop->forks = brink__forks;
 	loop->wakeup_fds[0] = loop->wakeup_fds[1] = loop->host_fd = -1;

@@ -13,6 +13,7 @@
  *   connect.c          connecting
  *   socket_dial.c      connecting to a name
  *   revive.c           probing a failed socket and bringing it back
+ *   socket_stream.c    its bytes moved by the backend
  *   transport.c        the plain transport
  *
  * Three rights are passed round, each held by one at a time:
@@ -24,6 +25,7 @@
 #define BRINK_SOCKET_INTERNAL_H
 
 #include "loop.h"
+#include "stream.h"
 
 #include <brink/socket.h>
 #include <brink/transport.h>
@@ -152,6 +154,7 @@ struct brink_socket {
 	struct brink__socket_config *config;
 	void *transport_state;
 	bool transport_open;
+	struct brink__stream *stream; /* the backend moves its bytes; NULL: it does so itself */
 	_Atomic(struct brink__socket_timing *) timing; /* NULL: it had no timeout so far */
 	struct brink__probing *probing;      /* NULL: not revivable */
 	struct brink__socket_dial *dial;     /* NULL: no name has to be looked up */
@@ -263,8 +266,9 @@ void brink__requests_forget(brink_socket *socket);
 /* Links `request` to the one before it; true: the right to write was left there. */
 bool brink__request_link(struct brink__request *previous, struct brink__request *request);
 /* One write of what is linked, by who has the right to: the number of bytes; 0 if there was
- * nothing to write; or a negative errno. */
-ssize_t brink__socket_write_once(brink_socket *socket);
+ * nothing to write; or a negative errno. `by_loop`: it may be left to the backend, where there is a
+ * stream: then -EAGAIN, and the result comes with the edge. */
+ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop);
 /* Ends what is written, or, after a failure, everything; true: nothing is left, and the
  * right was given up (or passed to a thread that is about to link a request). */
 bool brink__socket_advance(brink_socket *socket);
@@ -287,6 +291,22 @@ static inline bool brink__socket_reading_held(brink_socket *socket)
 {
 	return (atomic_load(&socket->paused) & BRINK__PAUSED_BY_MESSENGER) != 0;
 }
+
+/* socket_stream.c: on the loop, all but the first of sockets with a stream. */
+/* Has the backend move the bytes of a new life, if it can, and there is memory. */
+void brink__socket_stream_open(brink_socket *socket);
+/* Of one whose watch is stopped, if it has one. */
+void brink__socket_stream_close(brink_socket *socket);
+/* Moves what has arrived to `in`, not much more than `most` of it: the number of bytes, 0 for the end,
+ * or a negative errno, as a read; -EAGAIN hands the ticket back. */
+ssize_t brink__socket_stream_read(brink_socket *socket, size_t most);
+/* What arrives comes by so many bytes, or so few again, that reading by itself is better, or not. */
+void brink__socket_stream_adapt(brink_socket *socket);
+/* Hands one write to the backend, whose bytes stay where they are; `flat` is what they are in, if
+ * it was made for that, and belongs to the stream then. */
+void brink__socket_stream_write(brink_socket *socket, const struct iovec *part, struct brink__piece *flat);
+/* What it came to: a count, a negative errno, or BRINK__STREAM_UNSENT. */
+ssize_t brink__socket_stream_written(brink_socket *socket);
 
 /* socket_info.c */
 /* Bytes that have arrived and are not read. What a transport keeps for itself is not known. */

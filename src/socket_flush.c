@@ -183,12 +183,43 @@ static ssize_t end_our_side(brink_socket *socket)
 	return 0;
 }
 
-ssize_t brink__socket_write_once(brink_socket *socket)
+/* What goes by one part, and is not so much that a call is nothing beside it. */
+static bool may_be_handed_over(const brink_socket *socket, const struct batch *batch)
 {
+	return batch->count == 1 && batch->size <= FLAT_SIZE && !socket->stream->direct;
+}
+
+/* The loop's room for copies goes with what is in it. */
+static ssize_t hand_over(brink_socket *socket, const struct batch *batch)
+{
+	brink_loop *loop = socket->loop;
+	struct brink__piece *flat = batch->used > 0 ? loop->flat : NULL;
+
+	if (flat != NULL)
+		loop->flat = NULL;
+	brink__socket_stream_write(socket, batch->parts, flat);
+	return -EAGAIN;
+}
+
+static ssize_t written(brink_socket *socket, ssize_t result)
+{
+	brink__count(&socket->writes, 1);
+	if (result > 0)
+		take_off(socket, (size_t)result);
+	return result;
+}
+
+ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
+{
+	struct brink__stream *stream = by_loop ? socket->stream : NULL;
 	struct batch batch;
 	unsigned waits = BRINK_WRITE;
 	ssize_t result;
 
+	if (stream != NULL && stream->out != NULL)
+		return -EAGAIN;
+	if (stream != NULL && stream->sent != BRINK__STREAM_UNSENT)
+		return written(socket, brink__socket_stream_written(socket));
 	if (socket->head->end)
 		return end_our_side(socket);
 	batch.count = 0;
@@ -197,15 +228,14 @@ ssize_t brink__socket_write_once(brink_socket *socket)
 	gather(&batch, socket->head);
 	if (batch.size == 0)
 		return 0;
+	if (stream != NULL && may_be_handed_over(socket, &batch))
+		return hand_over(socket, &batch);
 	result = brink__socket_transport(socket)->writev(socket->transport_state, socket->fd, batch.parts,
 	                                                 batch.count, &waits);
-	brink__count(&socket->writes, 1);
 	waits = brink__socket_waits_of_write(socket, waits);
-	if (result > 0)
-		take_off(socket, (size_t)result);
-	else if (result == -EAGAIN)
+	if (result == -EAGAIN)
 		socket->write_wait = (unsigned char)waits;
-	return result;
+	return written(socket, result);
 }
 
 /* ---- ending requests ---- */

@@ -27,9 +27,10 @@ int brink_socket_fd(const brink_socket *socket)
 
 uint64_t brink__socket_arrived(const brink_socket *socket)
 {
+	uint64_t received = socket->stream != NULL ? socket->stream->size : 0;
 	int bytes = 0;
 
-	return ioctl(socket->fd, FIONREAD, &bytes) == 0 && bytes > 0 ? (uint64_t)bytes : 0;
+	return ioctl(socket->fd, FIONREAD, &bytes) == 0 && bytes > 0 ? received + (uint64_t)bytes : received;
 }
 
 void brink_socket_set_data(brink_socket *socket, void *data)

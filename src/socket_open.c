@@ -57,6 +57,8 @@ void brink__socket_connected(brink_socket *socket)
 		return;
 	}
 	socket->transport_open = true;
+	/* Not before: the error of a connect is not to be received, but asked for. */
+	brink__socket_stream_open(socket);
 	if (transport->handshake == NULL) {
 		opened(socket);
 		return;

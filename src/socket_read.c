@@ -44,6 +44,8 @@ static void adapt(brink_socket *socket, size_t got)
 	else
 		size -= (size - (uint32_t)(2 * got < size ? 2 * got : size)) / 8;
 	socket->read_size = size < LEAST ? LEAST : size > MOST ? MOST : size;
+	if (socket->stream != NULL)
+		brink__socket_stream_adapt(socket);
 }
 
 /* A write that waits does so on the loop, and has been told EAGAIN before it began to: so a
@@ -57,9 +59,28 @@ static unsigned waits_of_read(brink_socket *socket, unsigned waits)
 	return waits & ~(BRINK_TRANSPORT_TRY_OTHER | BRINK_TRANSPORT_MOVED);
 }
 
+static void note(brink_socket *socket, size_t got)
+{
+	brink__count(&socket->bytes_read, got);
+	brink__timing_note_read(socket);
+	adapt(socket, got);
+}
+
+static ssize_t read_stream(brink_socket *socket, size_t most)
+{
+	ssize_t result = brink__socket_stream_read(socket, most);
+
+	if (result == -EAGAIN)
+		return result;
+	brink__count(&socket->reads, 1);
+	if (result > 0)
+		note(socket, (size_t)result);
+	return result;
+}
+
 #define LATER (-EINPROGRESS) /* BRINK_TRANSPORT_AGAIN, which no call of the kernel's says */
 
-static ssize_t read_once(brink_socket *socket)
+static ssize_t read_once(brink_socket *socket, size_t budget)
 {
 	struct iovec parts[PARTS];
 	unsigned waits = 0;
@@ -70,6 +91,9 @@ static ssize_t read_once(brink_socket *socket)
 	 * loop's thread that goes on with it, until reading does. */
 	if (brink_buffer_length(&socket->in) != 0)
 		brink__buffer_fit(&socket->in);
+	if (socket->stream != NULL && (socket->stream->receiving || socket->stream->size > 0 ||
+	                               socket->stream->end != BRINK__STREAM_GOES_ON))
+		return read_stream(socket, budget);
 	/* Most reads come out short, and the next is the end of them: it needs no room. */
 	if (brink__socket_transport(socket) == &brink__transport_plain && brink__watch_drained(&socket->watch))
 		return -EAGAIN;
@@ -82,9 +106,7 @@ static ssize_t read_once(brink_socket *socket)
 	brink__count(&socket->reads, 1);
 	waits = waits_of_read(socket, waits);
 	if (result > 0) {
-		brink__count(&socket->bytes_read, (uint64_t)result);
-		brink__timing_note_read(socket);
-		adapt(socket, (size_t)result);
+		note(socket, (size_t)result);
 	} else if (result == -EAGAIN && waits & BRINK_TRANSPORT_AGAIN) {
 		return LATER;
 	} else if (result == -EAGAIN && waits != 0) {
@@ -160,7 +182,7 @@ static enum outcome read_all(brink_socket *socket)
 			tell_bytes(socket);
 			continue;
 		}
-		result = read_once(socket);
+		result = read_once(socket, budget);
 		if (result > 0) {
 			tell_bytes(socket);
 			if ((size_t)result >= budget)

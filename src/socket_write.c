@@ -66,7 +66,7 @@ static bool flush(brink_socket *socket)
 			brink__socket_post(socket, BRINK__SOCKET_FLUSH);
 			return false;
 		}
-		result = brink__socket_write_once(socket);
+		result = brink__socket_write_once(socket, true);
 		if (result == -EAGAIN) {
 			socket->write_waits = true;
 			result = wait_for_edge(socket);
@@ -131,7 +131,7 @@ static void write_here(brink_socket *socket)
 	 * whoever gets it afterwards finds the transport closed and the descriptor gone. And where
 	 * our side has ended meanwhile the request alone fails. */
 	if (brink__likely(!brink__socket_failed(socket) && !atomic_load(&socket->our_end)))
-		result = brink__socket_write_once(socket);
+		result = brink__socket_write_once(socket, false);
 	atomic_store_explicit(&socket->written_at, brink__os_now(), memory_order_relaxed);
 	if (result < 0 && result != -EAGAIN)
 		brink__socket_fail(socket, (int)result, "write");

@@ -43,6 +43,8 @@ void brink__table_renew(struct brink__table *table, struct brink__slot *slot, in
 	if (table->generation == 0)
 		table->generation = 1;
 	slot->token = (uint64_t)(uint32_t)fd << 32 | (uint64_t)table->generation << 4;
+	if ((uint32_t)fd < table->stream_count)
+		table->streams[fd] = NULL;
 }
 
 void brink__table_free(struct brink__table *table)
@@ -50,6 +52,6 @@ void brink__table_free(struct brink__table *table)
 	for (uint32_t i = 0; i < table->page_count; i++)
 		brink__free(table->pages[i]);
 	brink__free(table->pages);
-	table->pages = NULL;
-	table->page_count = 0;
+	brink__free(table->streams);
+	*table = (struct brink__table){0};
 }

@@ -60,6 +60,8 @@ struct brink__table {
 	struct brink__slot **pages; /* of BRINK__TABLE_PAGE slots each; NULL where none was needed */
 	uint32_t page_count;
 	uint32_t generation; /* of the last token given out */
+	struct brink__stream **streams; /* by descriptor, of those that have one: see stream.h */
+	uint32_t stream_count;
 };
 
 #define BRINK__TOKEN_BITS 15u /* the low bits of a token that are the backend's */

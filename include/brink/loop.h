@@ -29,8 +29,18 @@ struct brink_loop_options {
 	 * many; 0: 256. Rounded up to a power of two. At most 32768. The other backends
 	 * ignore it. */
 	unsigned ring_entries;
+	/* io_uring: how many buffers, of 8 KiB each, the kernel may be given at most to receive
+	 * into: it gets some to begin with, and more when it has run out of them. 0: 1024. Rounded
+	 * up to a power of two. At most 32768. */
+	unsigned receive_buffers;
+	unsigned flags; /* BRINK_LOOP_* */
 	void *reserved[4]; /* must be zero */
 };
+
+/* No backend moves bytes by itself (BRINK_FEATURE_RECEIVE, _SEND, _ACCEPT): all only tell what is
+ * ready. The environment variable BRINK_COMPLETIONS=off (not in set-user-ID programs) does the
+ * same for all loops. */
+#define BRINK_LOOP_READINESS 1u
 
 /* Creates a loop in `*loop`. `options` may be NULL. The loop belongs to the calling
  * thread until a thread runs it, and to that one until another does. What brink/watch.h
