@@ -187,6 +187,7 @@ static int uring_wait(struct brink__dispatcher *self, struct brink__event *event
 
 	if (rc < 0)
 		return rc;
+	brink__receive_refill(&self->receive);
 	rc = write_changes(self);
 	count = harvest(self, events, capacity);
 	if (count == 0 && rc == 0)

@@ -38,14 +38,16 @@ static inline unsigned brink__look_translate(unsigned bits)
 static inline int brink__look_again(struct pollfd *looks, const struct brink__table *table,
                                     struct brink__changes *changes, struct brink__event *events, int count)
 {
-	int kept = 0;
+	int kept = 0, asked = 0;
 
-	for (int i = 0; i < count; i++)
-		looks[i] = (struct pollfd){.fd = brink__stream_of(table, events[i].slot->token) != NULL
-		                                         ? -1
-		                                         : brink__token_fd(events[i].slot->token),
-		                           .events = POLLIN | POLLOUT | POLLRDHUP};
-	if (poll(looks, (nfds_t)count, 0) < 0)
+	for (int i = 0; i < count; i++) {
+		uint64_t token = events[i].slot->token;
+		bool moves = brink__stream_of(table, token) != NULL;
+
+		looks[i] = (struct pollfd){.fd = moves ? -1 : brink__token_fd(token), .events = POLLIN | POLLOUT | POLLRDHUP};
+		asked += !moves;
+	}
+	if (asked == 0 || poll(looks, (nfds_t)count, 0) < 0)
 		return count;
 	for (int i = 0; i < count; i++) {
 		struct brink__slot *slot = events[i].slot;

@@ -25,7 +25,7 @@ struct brink__receive {
 	struct brink__piece **pieces;   /* by number; NULL: the kernel does not have this one */
 	uint16_t *unused;               /* the numbers of these */
 	unsigned entries;               /* a power of two */
-	unsigned given, wanted;         /* how many the kernel has, and is to have */
+	unsigned given, wanted;         /* how many the kernel has, and is to have: 0 before the first use */
 	bool ran_out;                   /* since the last refill */
 	bool refused;                   /* it does not receive by standing requests after all */
 };
@@ -57,6 +57,18 @@ static inline void brink__receive_refill(struct brink__receive *self)
 			return;
 		brink__receive_give(self, piece, self->unused[self->entries - self->given - 1]);
 	}
+}
+
+/* Whether a request to receive would find a buffer. */
+static inline bool brink__receive_ready(struct brink__receive *self)
+{
+	if (self->ring == NULL || self->refused)
+		return false;
+	if (self->wanted == 0)
+		self->wanted = self->entries < BRINK__RECEIVE_FIRST ? self->entries : BRINK__RECEIVE_FIRST;
+	if (self->given == 0)
+		brink__receive_refill(self);
+	return self->given > 0;
 }
 
 /* Takes the buffer that `cqe` is about, with the bytes that arrived in it; NULL: there is none. */
@@ -111,7 +123,6 @@ static inline int brink__receive_open(struct brink__receive *self, struct io_uri
 	*self = (struct brink__receive){.entries = 1};
 	while (self->entries < most)
 		self->entries *= 2;
-	self->wanted = self->entries < BRINK__RECEIVE_FIRST ? self->entries : BRINK__RECEIVE_FIRST;
 	if (!brink__receive_known(uring))
 		return 0;
 	self->pieces = brink__allocate(self->entries, sizeof(struct brink__piece *));
