@@ -8,7 +8,10 @@
 #include "os.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define MOST_BUFFERS 32768u /* of a ring of provided buffers: io_uring_register_buf_ring(3) */
 
 struct brink__dispatcher_options brink__loop_dispatcher_options(brink_loop *loop)
 {
@@ -26,18 +29,21 @@ static int check_options(const struct brink_loop_options *options)
 	for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
 		if (options->reserved[i] != NULL)
 			return -EINVAL;
-	if (options->flags & ~BRINK_LOOP_READINESS || options->receive_buffers > 32768)
+	if (options->flags & ~BRINK_LOOP_READINESS || options->receive_buffers > MOST_BUFFERS)
 		return -EINVAL;
 	return options->batch <= 65536 && options->ring_entries <= 32768 ? 0 : -EINVAL;
 }
 
 static unsigned receive_buffers(const struct brink_loop_options *options)
 {
-	const char *environment = brink__os_getenv("BRINK_COMPLETIONS");
+	const char *wish = brink__os_getenv("BRINK_COMPLETIONS");
+	unsigned long number = wish != NULL ? strtoul(wish, NULL, 10) : 0;
 
-	if (options->flags & BRINK_LOOP_READINESS || (environment != NULL && strcmp(environment, "off") == 0))
+	if (options->flags & BRINK_LOOP_READINESS || (wish != NULL && strcmp(wish, "off") == 0))
 		return 0;
-	return options->receive_buffers != 0 ? options->receive_buffers : 1024;
+	if (options->receive_buffers != 0)
+		return options->receive_buffers;
+	return number >= 1 && number <= MOST_BUFFERS ? (unsigned)number : 1024;
 }
 
 static void init(brink_loop *loop, const struct brink_loop_options *options)

@@ -38,8 +38,8 @@ struct brink_loop_options {
 };
 
 /* No backend moves bytes by itself (BRINK_FEATURE_RECEIVE, _SEND, _ACCEPT): all only tell what is
- * ready. The environment variable BRINK_COMPLETIONS=off (not in set-user-ID programs) does the
- * same for all loops. */
+ * ready. The environment variable BRINK_COMPLETIONS (not in set-user-ID programs) does the same for
+ * all loops if it is "off"; a number in it is that of receive_buffers where nothing else is said. */
 #define BRINK_LOOP_READINESS 1u
 
 /* Creates a loop in `*loop`. `options` may be NULL. The loop belongs to the calling

@@ -248,11 +248,15 @@ void sleep_ms(unsigned ms)
 
 /* ---- loops ---- */
 
+bool tiny_rings;
+
 int try_loop(brink_loop **loop, const struct brink_loop_options *options)
 {
 	struct brink_loop_options mine = options != NULL ? *options : (struct brink_loop_options){.batch = 0};
 
 	mine.backend = backend_name();
+	if (tiny_rings && mine.ring_entries == 0)
+		mine.ring_entries = 2;
 	return brink_loop_create(loop, &mine);
 }
 

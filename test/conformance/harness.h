@@ -109,6 +109,9 @@ struct plan {
 const char *kind_name(enum kind kind);
 size_t promises_text(const struct scenario *scenario, char *text, size_t size);
 
+/* child.c */
+extern bool tiny_rings; /* loops get queues of two entries, where a scenario does not say how many */
+
 /* plan.c */
 bool all_backends(const char *list); /* --backend= asks for whatever works */
 void choose_backends(struct plan *plan, const char *list);

@@ -22,6 +22,7 @@ static const char usage[] =
 	"  --seed=N            of the random scenarios; default: from the clock\n"
 	"  --long              more repetitions, and the long scenarios\n"
 	"  --deadline=SECONDS  after which a case counts as hung; default: 60, more for checkers\n"
+	"  --completions=on|off|tiny   of io_uring; tiny: with one buffer, and two entries in each queue\n"
 	"  --jobs=N            processes at a time; default: four a processor\n"
 	"  --verbose           each case on a line of its own, with its trace\n"
 	"The exit status is 0 when nothing failed.\n";
@@ -45,6 +46,16 @@ static void set_format(struct plan *plan, const char *name)
 	bad_usage("unknown format", name);
 }
 
+static void set_completions(const char *how)
+{
+	const char *wish = strcmp(how, "off") == 0 ? "off" : strcmp(how, "tiny") == 0 ? "1" : "";
+
+	if (wish[0] == '\0' && strcmp(how, "on") != 0)
+		bad_usage("completions are on, off or tiny", how);
+	setenv("BRINK_COMPLETIONS", wish, 1);
+	tiny_rings = strcmp(how, "tiny") == 0;
+}
+
 static void read_option(struct plan *plan, struct options *options, const char *argument)
 {
 	const char *value;
@@ -57,6 +68,8 @@ static void read_option(struct plan *plan, struct options *options, const char *
 		set_format(plan, value);
 	else if ((value = option_value(argument, "--seed=")) != NULL)
 		plan->seed = option_number(argument, value);
+	else if ((value = option_value(argument, "--completions=")) != NULL)
+		set_completions(value);
 	else if ((value = option_value(argument, "--jobs=")) != NULL)
 		plan->jobs = (unsigned)option_number(argument, value);
 	else if ((value = option_value(argument, "--deadline=")) != NULL)
