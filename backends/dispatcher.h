@@ -120,8 +120,8 @@ struct brink__dispatcher_ops {
 	 * find events. */
 	int (*fd)(struct brink__dispatcher *);
 
-	/* Optional (NULL: none): those of BRINK_FEATURE_RECEIVE, _SEND and _ACCEPT that the kernel
-	 * allows. Slots that have a stream (stream.h) are then served by them. */
+	/* Optional (NULL: none): BRINK_FEATURE_RECEIVE and _SEND, where the kernel
+	 * allows them. Slots that have a stream (stream.h) are then served by them. */
 	unsigned (*moves)(struct brink__dispatcher *);
 
 	/* Optional: the calling thread will do everything from now on. -EXDEV when the

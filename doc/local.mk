@@ -15,6 +15,7 @@ dist_handbook_DATA = \
 	%reldir%/handbook/README.md \
 	%reldir%/handbook/accepting.md \
 	%reldir%/handbook/buffer.md \
+	%reldir%/handbook/completions.md \
 	%reldir%/handbook/datagrams.md \
 	%reldir%/handbook/edge-and-ticket.md \
 	%reldir%/handbook/edge-counter.md \

@@ -16,6 +16,7 @@ AM_TESTS_ENVIRONMENT = \
 EXTRA_DIST += \
 	%reldir%/bench.sh \
 	%reldir%/clients.sh \
+	%reldir%/completions.sh \
 	%reldir%/datagrams.sh \
 	%reldir%/examples.sh \
 	%reldir%/handbook.sh \
@@ -33,6 +34,7 @@ EXTRA_DIST += \
 TESTS += \
 	%reldir%/bench.sh \
 	%reldir%/clients.sh \
+	%reldir%/completions.sh \
 	%reldir%/datagrams.sh \
 	%reldir%/examples.sh \
 	%reldir%/handbook.sh \

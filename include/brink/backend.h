@@ -11,11 +11,10 @@ BRINK_BEGIN_DECLS
 #define BRINK_FEATURE_SCALES 2u    /* the cost of a turn does not grow with idle descriptors */
 #define BRINK_FEATURE_QUEUED 4u    /* changes travel with the next wait, not as calls of their own */
 #define BRINK_FEATURE_STAND_IN 8u  /* an imitation of the kernel's mechanism, for tests */
-/* What it does for the sockets of brink/socket.h and the listeners of brink/listener.h, beside
- * telling readiness. Each depends on the kernel, and is found out when a loop is made. */
+/* What it does for the sockets of brink/socket.h beside telling readiness. Each depends on the
+ * kernel, and is found out when a loop is made. */
 #define BRINK_FEATURE_RECEIVE 16u /* bytes are received by one standing request, into buffers of its choice */
 #define BRINK_FEATURE_SEND 32u    /* what a turn writes travels with the next wait */
-#define BRINK_FEATURE_ACCEPT 64u  /* connections are accepted by one standing request */
 
 struct brink_backend_info {
 	const char *name;  /* "epoll", "kqueue", "poll" or "io_uring" */

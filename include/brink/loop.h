@@ -37,7 +37,7 @@ struct brink_loop_options {
 	void *reserved[4]; /* must be zero */
 };
 
-/* No backend moves bytes by itself (BRINK_FEATURE_RECEIVE, _SEND, _ACCEPT): all only tell what is
+/* No backend moves bytes by itself (BRINK_FEATURE_RECEIVE, _SEND): all only tell what is
  * ready. The environment variable BRINK_COMPLETIONS (not in set-user-ID programs) does the same for
  * all loops if it is "off"; a number in it is that of receive_buffers where nothing else is said. */
 #define BRINK_LOOP_READINESS 1u

@@ -82,7 +82,8 @@ int io_uring_submit_and_get_events(struct io_uring *uring)
 
 static int open_ring(unsigned count)
 {
-	const struct brink__dispatcher_options options = {&table, 256, count, &renew};
+	const struct brink__dispatcher_options options = {
+		.table = &table, .batch = 256, .ring_entries = count, .renew = &renew};
 
 	return ops->open(&ring, &options);
 }
