@@ -33,6 +33,7 @@ struct brink__dispatcher {
 	const struct brink__table *table;
 	bool *renew;
 	bool moves; /* bytes, of slots that have a stream */
+	bool lost;  /* answers, for the kernel had no memory for them */
 	struct pollfd looks[]; /* one for each event of a wait: see look.h */
 };
 
@@ -171,10 +172,8 @@ static int harvest(struct brink__dispatcher *self, struct brink__event *events, 
  * more for now, or has dropped completions for want of memory, which a new ring makes good. */
 static bool goes_on(struct brink__dispatcher *self, int rc)
 {
-	if (rc == -EBADR) {
-		brink__streams_lose(self->table, -EIO);
-		*self->renew = true;
-	}
+	if (rc == -EBADR)
+		self->lost = *self->renew = true;
 	return rc >= 0 || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY || rc == -EBADR;
 }
 
@@ -281,15 +280,43 @@ static unsigned uring_moves(struct brink__dispatcher *self)
 	return self->moves ? BRINK_FEATURE_SEND | (self->receive.ring != NULL ? BRINK_FEATURE_RECEIVE : 0) : 0;
 }
 
-/* What was received, or written, but not taken so far, is left in the streams. */
-static void uring_close(struct brink__dispatcher *self)
+/* After answers were lost, and all requests cancelled: whose end has not come had one of them, and
+ * nobody knows what it said. A stream must not have a hole. */
+static void fail_the_lost(struct brink__dispatcher *self)
 {
+	for (uint32_t fd = 0; fd < self->table->stream_count; fd++) {
+		struct brink__stream *stream = self->table->streams[fd];
+		struct brink__slot *slot = brink__table_at(self->table, (int)fd);
+
+		if (stream == NULL || slot == NULL)
+			continue;
+		if (slot->mark & MARK_MOVE * BRINK_READ && stream->end == BRINK__STREAM_GOES_ON)
+			stream->end = -EIO;
+		if (slot->mark & MARK_MOVE * BRINK_WRITE && stream->out != NULL)
+			brink__move_sent(stream, -EIO);
+	}
+}
+
+/* What was received, or written, but not taken so far, is left in the streams. */
+static void settle(struct brink__dispatcher *self)
+{
+	struct io_uring *uring = &self->ring.uring;
 	struct brink__event event;
 
+	if (self->ring.process != getpid() || self->table->stream_count == 0)
+		return;
+	do
+		while (io_uring_cq_ready(uring) > 0)
+			harvest(self, &event, 1);
+	while (io_uring_cq_has_overflow(uring) && io_uring_get_events(uring) >= 0 && io_uring_cq_ready(uring) > 0);
+	if (self->lost)
+		fail_the_lost(self);
+}
+
+static void uring_close(struct brink__dispatcher *self)
+{
 	brink__ring_quiet(&self->ring);
-	while (self->ring.process == getpid() && self->table->stream_count > 0 &&
-	       io_uring_cq_ready(&self->ring.uring) > 0)
-		harvest(self, &event, 1);
+	settle(self);
 	brink__ring_close(&self->ring);
 	brink__receive_close(&self->receive);
 	brink__changes_free(&self->changes);

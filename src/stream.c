@@ -36,15 +36,3 @@ void brink__stream_detach(struct brink__table *table, int fd, struct brink__stre
 	if ((uint32_t)fd < table->stream_count && table->streams[fd] == stream)
 		table->streams[fd] = NULL;
 }
-
-void brink__streams_lose(const struct brink__table *table, int error)
-{
-	for (uint32_t fd = 0; fd < table->stream_count; fd++) {
-		struct brink__stream *stream = table->streams[fd];
-
-		if (stream != NULL && stream->receiving && stream->end == BRINK__STREAM_GOES_ON)
-			stream->end = error;
-		if (stream != NULL && stream->out != NULL && stream->sent == BRINK__STREAM_UNSENT)
-			stream->sent = error;
-	}
-}

@@ -62,8 +62,4 @@ static inline void brink__stream_arrived(struct brink__stream *stream, struct br
 	stream->size += piece->length;
 }
 
-/* The kernel has lost answers, and nobody knows whose: what was under way has failed with
- * `error`. */
-void brink__streams_lose(const struct brink__table *table, int error);
-
 #endif
