@@ -1,6 +1,6 @@
 /* The parent's side of a case: a process is started for it, listened to, waited for, and
  * judged by its record, its exit status and the other backends' traces. Some cases are
- * started ahead, so that several run at a time; they are waited for in order. */
+ * started ahead, so that several run at a time; they are reported in order. */
 #include "harness.h"
 
 #include <fcntl.h>
@@ -17,7 +17,7 @@
 #define OUTPUT_LIMIT 65536u
 #define DEADLINE BRINK_SECONDS(60)
 #define SLOWDOWN 20u /* under valgrind and sanitizers */
-#define JOB_LIMIT 64u
+#define JOB_LIMIT 256u /* at most so far ahead of the one that is reported next */
 
 struct job {
 	bool used;
@@ -185,8 +185,11 @@ static void listen_to_all(int timeout)
 			listen_to(&jobs[i]);
 }
 
-/* Waits for the process; true when it had to be killed. */
-static bool wait_for(const struct plan *plan, struct job *job, int *status)
+static void start_ahead(struct plan *plan, size_t index);
+
+/* Waits for the process; true when it had to be killed. What ends meanwhile makes room for others,
+ * so that a long one does not keep the processors idle. */
+static bool wait_for(struct plan *plan, struct job *job, int *status)
 {
 	bool killed = false;
 	int timeout = 1000;
@@ -201,6 +204,7 @@ static bool wait_for(const struct plan *plan, struct job *job, int *status)
 			timeout = 1; /* it is ending */
 		listen_to_all(timeout);
 		end_if_asked(plan);
+		start_ahead(plan, job->index);
 	}
 	kill(-job->pid, SIGKILL); /* what it may have left behind */
 	if (job->output >= 0)
@@ -325,21 +329,37 @@ static struct job *job_of(size_t index)
 	return NULL;
 }
 
-static void start_ahead(struct plan *plan, size_t index)
+static struct job *free_job(void)
 {
-	size_t limit = plan->jobs < JOB_LIMIT ? plan->jobs : JOB_LIMIT, under_way = 0;
+	for (size_t i = 0; i < JOB_LIMIT; i++)
+		if (!jobs[i].used)
+			return &jobs[i];
+	return NULL;
+}
+
+static unsigned under_way(void)
+{
+	unsigned count = 0;
 
 	for (size_t i = 0; i < JOB_LIMIT; i++)
-		under_way += jobs[i].used;
-	for (; plan->next < plan->count && (under_way < limit || plan->next == index); plan->next++) {
-		size_t i = 0;
+		count += jobs[i].used && jobs[i].output >= 0;
+	return count;
+}
 
+/* As many as may run at a time, but the one at `index` in any case. */
+static void start_ahead(struct plan *plan, size_t index)
+{
+	unsigned running = under_way();
+	struct job *job;
+
+	for (; plan->next < plan->count && (running < plan->jobs || plan->next == index); plan->next++) {
 		if (plan->cases[plan->next].skip != NULL)
 			continue;
-		while (jobs[i].used)
-			i++;
-		start(plan, &jobs[i], plan->next);
-		under_way++;
+		job = free_job();
+		if (job == NULL)
+			return;
+		start(plan, job, plan->next);
+		running++;
 	}
 }
 
