@@ -432,19 +432,24 @@ static bool in_flight(int fd)
 
 /* A TCP sender gets room again as its kernel hands bytes to the peer's, first too little for
  * poll(2) to tell of. Full is what takes nothing any more after a while, with nothing under
- * way that a busy machine may have held up. */
+ * way that a busy machine may have held up: nothing before the attempt, for what is under way
+ * then may arrive, and make room, between the attempt and a look after it. */
 size_t fill(int fd)
 {
 	uint64_t end = hang_deadline();
-	size_t total = 0, part;
+	size_t total = 0;
 
-	while ((part = write_what_fits(fd)) > 0 || in_flight(fd)) {
+	for (;;) {
+		bool moving = in_flight(fd);
+		size_t part = write_what_fits(fd);
+
 		total += part;
+		if (part == 0 && !moving)
+			return total;
 		if (monotonic_now() > end)
 			FAIL("never full");
 		poll_one(fd, BRINK_WRITE, 20);
 	}
-	return total;
 }
 
 size_t drain(int fd)
