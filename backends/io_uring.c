@@ -1,172 +1,13 @@
 /* io_uring: one-shot poll requests, one for each direction, and for slots with a stream
- * requests that receive and send in their place (moves.h).
- *
- * The trickiest invariant: a direction has at most one request in the kernel, and its bit
- * in slot->mark is set from the moment when the request is written into the submission
- * queue until its last completion is taken out of the completion queue. So a request in
- * flight need not be armed again: it has not reported yet, or its end is under way, and
- * where the direction is armed the end makes the next one; a direction without one needs
- * no cancelling; and a completion with a current token is of the direction's one request.
- * An armed direction has a request in flight, or its slot is among the changes.
- *
- * A request holds a reference to its file. That is why remove sees the cancellation
- * through: a request left behind would keep a closed socket open. */
+ * requests that receive and send in their place. Begin with requests.h, which writes requests and
+ * takes their answers; here is what the loop asks of a backend. */
 #include "config.h"
 
-#include "changes.h"
-#include "dispatcher.h"
 #include "look.h"
-#include "moves.h"
-#include "ring.h"
+#include "requests.h"
 
 #include <errno.h>
 #include <unistd.h>
-
-#define MARK_LASTING 2u /* times a direction, in slot->mark: its next request is multishot */
-#define MARK_MOVE 16u   /* times a direction, in slot->mark: its request moves bytes */
-#define DATA_CANCEL 8u  /* beside a direction, in user_data: the answer to a cancellation */
-
-struct brink__dispatcher {
-	struct brink__ring ring;
-	struct brink__receive receive;
-	struct brink__changes changes; /* slots for which requests are to be written */
-	const struct brink__table *table;
-	bool *renew;
-	bool moves; /* bytes, of slots that have a stream */
-	bool lost;  /* answers, for the kernel had no memory for them */
-	struct pollfd looks[]; /* one for each event of a wait: see look.h */
-};
-
-/* Writes the request of a direction if it is due. */
-static bool write_request(struct brink__dispatcher *self, struct brink__slot *slot, unsigned direction)
-{
-	struct brink__stream *stream = brink__stream_of(self->table, slot->token);
-	int fd = brink__token_fd(slot->token);
-	struct io_uring_sqe *sqe;
-
-	if ((slot->mark & direction) || !(slot->armed & direction))
-		return true;
-	sqe = brink__ring_entry(&self->ring);
-	if (sqe == NULL)
-		return false;
-	if (stream != NULL && brink__move_write(&self->receive, sqe, fd, direction, stream))
-		slot->mark |= MARK_MOVE * direction;
-	else
-		io_uring_prep_poll_add(sqe, fd, brink__look_answers(direction));
-	if (slot->mark & MARK_LASTING * direction && !(slot->mark & MARK_MOVE * direction))
-		sqe->len = IORING_POLL_ADD_MULTI;
-	io_uring_sqe_set_data64(sqe, slot->token | direction);
-	slot->mark |= direction;
-	return true;
-}
-
-/* Turns the changes into requests. When the kernel takes no more all of them stay: those
- * written already are passed over the next time. */
-static int write_changes(struct brink__dispatcher *self)
-{
-	struct brink__changes *changes = &self->changes;
-
-	for (uint32_t i = 0; i < changes->count; i++)
-		if (!write_request(self, changes->slots[i], BRINK_READ) ||
-		    !write_request(self, changes->slots[i], BRINK_WRITE))
-			return -EBUSY;
-	while (changes->count > 0)
-		brink__changes_take(changes, changes->slots[changes->count - 1]);
-	return 0;
-}
-
-/* What a completion says of its direction; 0 for nothing. */
-static unsigned answer(unsigned direction, int res)
-{
-	if (res >= 0)
-		return brink__look_translate((unsigned)res & brink__look_answers(direction));
-	/* Cancelled with the thread that made it; closed without being removed. */
-	return res == -ECANCELED || res == -EBADF ? 0 : direction | BRINK_ERROR;
-}
-
-/* The answer to a request of `slot` that moves bytes; returns whether it is an event. A request
- * that goes on receiving leaves its direction armed. */
-static bool take_move(struct brink__dispatcher *self, struct brink__slot *slot, const struct io_uring_cqe *cqe,
-                      struct brink__piece *piece, struct brink__event *event)
-{
-	struct brink__stream *stream = brink__stream_of(self->table, slot->token);
-	unsigned direction = (unsigned)cqe->user_data & BRINK__DIRECTIONS;
-	bool last = !(cqe->flags & IORING_CQE_F_MORE);
-	unsigned ready = 0;
-
-	if (stream != NULL)
-		ready = brink__move_answer(&self->receive, direction, stream, cqe->res, piece);
-	else if (piece != NULL)
-		brink__piece_drop(piece);
-	*event = (struct brink__event){slot, ready};
-	if (last) {
-		slot->mark &= ~(direction | MARK_MOVE * direction);
-		if (stream != NULL && direction == BRINK_READ)
-			stream->receiving = false;
-	}
-	if (!(slot->armed & direction))
-		return false;
-	if (last && ready != 0)
-		slot->armed &= (uint8_t)~direction;
-	else if (last)
-		brink__changes_put(&self->changes, slot);
-	return ready != 0;
-}
-
-/* Takes one completion; returns whether it is an event.
- *
- * Linux ends every poll request at POLLRDHUP, asked for or not (seen on 6.18). The request
- * of a writer that waits for room while its peer has half-closed would end at once, again
- * and again. A multishot request says so once and then waits for changes, so it takes
- * over where a request ended for nothing. It does not say a readiness again, so it is
- * cancelled when it has reported one, also where nobody wants that now: who asks for the
- * direction later needs a request that looks. */
-static bool take(struct brink__dispatcher *self, const struct io_uring_cqe *cqe, struct brink__event *event)
-{
-	struct brink__slot *slot = brink__table_find(self->table, cqe->user_data);
-	unsigned direction = (unsigned)cqe->user_data & BRINK__DIRECTIONS;
-	bool last = !(cqe->flags & IORING_CQE_F_MORE);
-	struct brink__piece *piece = brink__receive_take(&self->receive, cqe);
-
-	if (slot == NULL || (cqe->user_data & DATA_CANCEL)) {
-		if (piece != NULL)
-			brink__piece_drop(piece);
-		return false;
-	}
-	if (slot->mark & MARK_MOVE * direction)
-		return take_move(self, slot, cqe, piece, event);
-	if (last)
-		slot->mark &= ~direction;
-	*event = (struct brink__event){slot, answer(direction, cqe->res)};
-	if (event->ready != 0 && !last &&
-	    !brink__ring_write_cancel(&self->ring, cqe->user_data, cqe->user_data | DATA_CANCEL))
-		*self->renew = true;
-	if (!(slot->armed & direction))
-		return false; /* taken away (level), or reported already (multishot) */
-	if (event->ready == 0 && cqe->res >= 0)
-		slot->mark |= MARK_LASTING * direction;
-	if (event->ready != 0 ? !slot->level || cqe->res < 0 : cqe->res == -EBADF)
-		slot->armed &= (uint8_t)~direction;
-	else if (last)
-		brink__changes_put(&self->changes, slot);
-	return event->ready != 0;
-}
-
-static int harvest(struct brink__dispatcher *self, struct brink__event *events, int capacity)
-{
-	struct io_uring_cqe *cqe;
-	unsigned head, taken = 0;
-	int count = 0;
-
-	io_uring_for_each_cqe(&self->ring.uring, head, cqe) {
-		if (count == capacity)
-			break;
-		count += take(self, cqe, &events[count]);
-		taken++;
-	}
-	io_uring_cq_advance(&self->ring.uring, taken);
-	return count;
-}
 
 /* Whether an enter went well, or at least may the next time: a signal came, the kernel takes no
  * more for now, or has dropped completions for want of memory, which a new ring makes good. */
@@ -187,15 +28,15 @@ static int uring_wait(struct brink__dispatcher *self, struct brink__event *event
 	if (rc < 0)
 		return rc;
 	brink__receive_refill(&self->receive);
-	rc = write_changes(self);
-	count = harvest(self, events, capacity);
+	rc = brink__requests_write(self);
+	count = brink__requests_harvest(self, events, capacity);
 	if (count == 0 && rc == 0)
-		rc = write_changes(self); /* of requests that ended for nothing */
+		rc = brink__requests_write(self); /* of requests that ended for nothing */
 	if (count == 0)
 		rc = brink__ring_enter(&self->ring, rc == 0 ? timeout : 0);
 	else if (io_uring_sq_ready(&self->ring.uring) > 0 || io_uring_cq_has_overflow(&self->ring.uring))
 		rc = brink__ring_enter(&self->ring, 0);
-	count += harvest(self, events + count, capacity - count);
+	count += brink__requests_harvest(self, events + count, capacity - count);
 	if (old && count > 0)
 		count = brink__look_again(self->looks, self->table, &self->changes, events, count);
 	if (!goes_on(self, rc) && count == 0 && rc != -ETIME)
@@ -254,7 +95,7 @@ static int uring_flush(struct brink__dispatcher *self)
 		return rc;
 	if (self->ring.bell >= 0)
 		(void)!read(self->ring.bell, &rings, sizeof rings); /* what follows rings it anew */
-	rc = write_changes(self);
+	rc = brink__requests_write(self);
 	if (rc == 0)
 		rc = io_uring_submit_and_get_events(&self->ring.uring);
 	if (!goes_on(self, rc) && io_uring_cq_ready(&self->ring.uring) == 0)
@@ -307,7 +148,7 @@ static void settle(struct brink__dispatcher *self)
 		return;
 	do
 		while (io_uring_cq_ready(uring) > 0)
-			harvest(self, &event, 1);
+			brink__requests_harvest(self, &event, 1);
 	while (io_uring_cq_has_overflow(uring) && io_uring_get_events(uring) >= 0 && io_uring_cq_ready(uring) > 0);
 	if (self->lost)
 		fail_the_lost(self);

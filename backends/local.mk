@@ -12,6 +12,7 @@ if BACKEND_POLL
 libbrink_core_la_SOURCES += %reldir%/poll.c
 endif
 if BACKEND_IO_URING
-libbrink_core_la_SOURCES += %reldir%/io_uring.c %reldir%/look.h %reldir%/ring.h
+libbrink_core_la_SOURCES += %reldir%/io_uring.c %reldir%/look.h %reldir%/moves.h \
+	%reldir%/receive.h %reldir%/requests.h %reldir%/ring.h
 libbrink_core_la_CPPFLAGS += $(LIBURING_CFLAGS)
 endif

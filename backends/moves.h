@@ -1,7 +1,7 @@
 /* Requests that move bytes instead of telling readiness, for slots that have a stream.
  *
  * They stand in the place of a direction's poll request, and so obey the same invariants (see
- * io_uring.c): at most one a direction, cancelled in the same way. A write is made at once or
+ * requests.h): at most one a direction, cancelled in the same way. A write is made at once or
  * not at all (MSG_DONTWAIT): its result is there when the enter that handed it over returns.
  * So no write is ever under way while anything else happens, its bytes have to stay only that
  * long, and its order among the socket's other writes is that of the program. What finds no
