@@ -1,0 +1,315 @@
+/* Bytes that cross a socket in every way that there is: some backends move them by themselves when they
+ * are few and have the socket read when they are many, and nobody may see a difference. */
+#include "groups.h"
+#include "socket_stage.h"
+
+#include <string.h>
+#include <unistd.h>
+
+/* A connection that says back what comes, and what its peer has said and heard so far. */
+struct echo {
+	struct life life;
+	uint64_t said, heard;
+	bool gone;
+};
+
+static void echo_bytes(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	(void)arg;
+	CHECK_ALWAYS(brink_socket_write(socket, in) == 0);
+}
+
+static void open_echo(struct echo *echo, brink_loop *loop, enum kind kind)
+{
+	*echo = (struct echo){.gone = false};
+	open_life(&echo->life, loop, kind, &(struct brink_socket_options){
+		.on_bytes = echo_bytes, .unsent_limit = SIZE_MAX / 2});
+}
+
+/* Says the next bytes of the pattern, as many of `size` as there is room for. */
+static void say(struct echo *echo, size_t size)
+{
+	uint8_t bytes[65536];
+
+	while (size > 0) {
+		size_t part = size < sizeof bytes ? size : sizeof bytes;
+		ssize_t n;
+
+		for (size_t i = 0; i < part; i++)
+			bytes[i] = pattern(echo->said + i);
+		n = write(echo->life.pair.theirs, bytes, part);
+		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
+			return;
+		SYSCALL(n);
+		echo->said += (uint64_t)n;
+		size -= (size_t)n;
+	}
+}
+
+/* Hears at most `size` bytes of what came back. */
+static void hear(struct echo *echo, size_t size)
+{
+	struct taken taken = {0};
+
+	take(echo->life.pair.theirs, &taken, size);
+	CHECK(!taken.ended);
+	for (size_t i = 0; i < taken.size; i++)
+		if (taken.bytes[i] != pattern(echo->heard + i))
+			FAIL("byte %llu is another one", (unsigned long long)(echo->heard + i));
+	echo->heard += taken.size;
+	forget(&taken);
+}
+
+static void hear_all(struct echo *echo)
+{
+	RUN_UNTIL(echo->life.loop, (hear(echo, SIZE_MAX), echo->heard == echo->said));
+}
+
+/* ---- small and large by turns ---- */
+
+static void sizes_by_turns(enum kind kind)
+{
+	static const size_t sizes[] = {1, 64, 4096, 1 << 20, 3, 8192, 70000, 64, 300000, 1};
+	brink_loop *loop = new_loop();
+	struct echo echo;
+
+	open_echo(&echo, loop, kind);
+	for (unsigned round = 0; round < 60; round++) {
+		uint64_t end = echo.said + sizes[round % (sizeof sizes / sizeof sizes[0])];
+
+		/* Until a connection has had many of a size in a row its reads are of the size before. */
+		for (unsigned i = 0; i < (round < 10 ? 20 : 1); i++) {
+			RUN_UNTIL(loop, (say(&echo, (size_t)(end - echo.said)), hear(&echo, 5000), echo.said == end));
+			hear_all(&echo);
+			end += i < 19 ? sizes[round % (sizeof sizes / sizeof sizes[0])] / 16 : 0;
+		}
+	}
+	end_life(&echo.life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* ---- who keeps what came ---- */
+
+struct keeper {
+	brink_buffer kept;
+	unsigned arrivals;
+};
+
+/* A few bytes of each arrival, for good. */
+static void keep_some(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	struct keeper *keeper = arg;
+
+	(void)socket;
+	brink_buffer_cut(in, &keeper->kept, 3);
+	brink_buffer_clear(in);
+	keeper->arrivals++;
+}
+
+#define KEEPERS 40u
+#define ROUNDS 60u /* with KEEPERS more arrivals than any ring has buffers */
+
+static void keepers_starve_nobody(enum kind kind)
+{
+	static struct life lives[KEEPERS];
+	brink_loop *loop = new_loop();
+	unsigned rounds = is_slow() ? 30 : ROUNDS;
+	struct keeper keeper = {.arrivals = 0};
+	struct echo echo;
+
+	open_echo(&echo, loop, kind);
+	for (unsigned i = 0; i < KEEPERS; i++)
+		open_life(&lives[i], loop, kind, &(struct brink_socket_options){.on_bytes = keep_some, .arg = &keeper});
+	for (unsigned round = 1; round <= rounds; round++) {
+		for (unsigned i = 0; i < KEEPERS; i++)
+			write_all(lives[i].pair.theirs, "some bytes", 10);
+		RUN_UNTIL(loop, keeper.arrivals == round * KEEPERS);
+		say(&echo, 100);
+		hear_all(&echo);
+	}
+	CHECK_EQ(brink_buffer_length(&keeper.kept), rounds * KEEPERS * 3);
+	for (unsigned i = 0; i < KEEPERS; i++)
+		end_life(&lives[i]);
+	/* They are the program's, and outlive what they came by. */
+	for (unsigned i = 0; i < rounds * KEEPERS; i++) {
+		char bytes[3];
+
+		CHECK_EQ(brink_buffer_copy(&keeper.kept, 0, bytes, 3), 3);
+		CHECK(memcmp(bytes, "som", 3) == 0);
+		brink_buffer_pop(&keeper.kept, 3);
+	}
+	end_life(&echo.life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* ---- pause ---- */
+
+/* Whoever pauses is not sent more than the kernel's buffers hold, and a little. */
+static void pause_bounds_what_comes(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct pair plain = open_pair(kind, BRINK_READ);
+	size_t room = fill(plain.theirs);
+	struct echo echo;
+	brink_socket *socket;
+	unsigned full = 0;
+
+	open_echo(&echo, loop, kind);
+	socket = held(&echo.life);
+	say(&echo, 100);
+	hear_all(&echo);
+	brink_socket_pause(socket);
+	for (unsigned round = 0; round < 10000 && full < 20; round++) {
+		uint64_t before = echo.said;
+
+		say(&echo, 10000);
+		CHECK(brink_loop_run_once(loop, BRINK_MS(1)) >= 0);
+		full = echo.said == before ? full + 1 : 0;
+	}
+	measure("bytes that a paused socket's peer got rid of, beyond the kernel's room", "%lld",
+	        (long long)(echo.said - 100) - (long long)room);
+	CHECK(full == 20);
+	CHECK_EQ(echo.life.got, 100);
+	brink_socket_resume(socket);
+	hear_all(&echo);
+	brink_socket_release(socket);
+	end_life(&echo.life);
+	close_pair(&plain);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* ---- the end of a run ---- */
+
+static void answer_and_stop(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	(void)arg;
+	CHECK_ALWAYS(brink_socket_write(socket, in) == 0);
+	brink_loop_stop(brink_socket_loop(socket));
+}
+
+static void sent_when_run_returns(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct life life;
+
+	open_life(&life, loop, kind, &(struct brink_socket_options){.on_bytes = answer_and_stop});
+	for (unsigned round = 0; round < 20; round++) {
+		char byte = 0;
+
+		write_all(life.pair.theirs, "q", 1);
+		CHECK_EQ(brink_loop_run(loop), 1);
+		read_exactly(life.pair.theirs, &byte, 1);
+		CHECK_EQ(byte, 'q');
+	}
+	end_life(&life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* ---- from thread to thread ---- */
+
+static void *run_loop(void *loop)
+{
+	CHECK_ALWAYS(brink_loop_run(loop) == 1);
+	return NULL;
+}
+
+/* Each run is another thread's; what came while nobody ran it, and at the very moment of the change, is
+ * neither lost nor doubled. */
+static void from_thread_to_thread(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct echo echoes[4];
+	pthread_t thread;
+
+	for (unsigned i = 0; i < 4; i++)
+		open_echo(&echoes[i], loop, kind);
+	for (unsigned round = 0; round < 40; round++) {
+		for (unsigned i = 0; i < 4; i++)
+			say(&echoes[i], 1 + random_bits() % 30000);
+		run_thread(&thread, run_loop, loop);
+		for (unsigned i = 0; i < 4; i++) {
+			say(&echoes[i], 1 + random_bits() % 30000);
+			hear(&echoes[i], random_bits() % 60000);
+		}
+		brink_loop_stop(loop);
+		join_thread(thread);
+		for (unsigned i = 0; round % 8 == 7 && i < 4; i++)
+			hear_all(&echoes[i]);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		hear_all(&echoes[i]);
+		end_life(&echoes[i].life);
+	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* ---- at random ---- */
+
+#define ECHOES 24u
+
+static void toggle(struct echo *echo, bool pause)
+{
+	brink_socket *socket = held(&echo->life);
+
+	if (pause)
+		brink_socket_pause(socket);
+	else
+		brink_socket_resume(socket);
+	brink_socket_release(socket);
+}
+
+static void act_at_random(struct echo *echo)
+{
+	unsigned what = (unsigned)(random_bits() % 100);
+
+	if (what < 45)
+		say(echo, 1 + random_bits() % (what < 30 ? 200 : what < 40 ? 9000 : 200000));
+	else if (what < 80)
+		hear(echo, 1 + random_bits() % (what < 60 ? 300 : 100000));
+	else if (what < 98)
+		toggle(echo, what < 86);
+	else if (echo->said > 300000) {
+		CHECK_OK(brink_socket_abort(echo->life.id));
+		echo->gone = true;
+	}
+}
+
+static void at_random(enum kind kind)
+{
+	static struct echo echoes[ECHOES];
+	brink_loop *loop = new_loop();
+	unsigned steps = is_slow() ? 3000 : is_long() ? 100000 : 10000;
+
+	for (unsigned i = 0; i < ECHOES; i++)
+		open_echo(&echoes[i], loop, kind);
+	for (unsigned step = 0; step < steps; step++) {
+		struct echo *echo = &echoes[random_bits() % ECHOES];
+
+		if (echo->gone) {
+			end_life(&echo->life);
+			open_echo(echo, loop, kind);
+		}
+		act_at_random(echo);
+		if (random_bits() % 3 == 0)
+			CHECK(brink_loop_run_once(loop, 0) >= 0);
+	}
+	for (unsigned i = 0; i < ECHOES; i++) {
+		if (!echoes[i].gone) {
+			toggle(&echoes[i], false);
+			hear_all(&echoes[i]);
+		}
+		end_life(&echoes[i].life);
+	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+static const struct scenario scenarios[] = {
+	SCENARIO("streams/sizes-by-turns", sizes_by_turns, KINDS_STREAM),
+	SCENARIO("streams/keepers-starve-nobody", keepers_starve_nobody, KINDS_STREAM),
+	SCENARIO("streams/pause-bounds-what-comes", pause_bounds_what_comes, KINDS_STREAM),
+	SCENARIO("streams/sent-when-run-returns", sent_when_run_returns, KINDS_STREAM),
+	SCENARIO("streams/from-thread-to-thread", from_thread_to_thread, KINDS_STREAM),
+	SCENARIO("streams/at-random", at_random, KINDS_STREAM),
+	NO_MORE_SCENARIOS,
+};
+const struct group streams_group = {"streams", scenarios};
