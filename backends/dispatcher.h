@@ -124,6 +124,11 @@ struct brink__dispatcher_ops {
 	 * allows them. Slots that have a stream (stream.h) are then served by them. */
 	unsigned (*moves)(struct brink__dispatcher *);
 
+	/* Optional: the calling thread may be about to end. What of a move would be lost with it, is ended
+	 * and begun anew by the next wait; what has come of it is reported as by a wait. To be called until
+	 * it says 0. */
+	int (*rest)(struct brink__dispatcher *, struct brink__event *, int capacity);
+
 	/* Optional: the calling thread will do everything from now on. -EXDEV when the
 	 * mechanism cannot change hands: the loop then opens a new one and adds all slots. */
 	int (*adopt)(struct brink__dispatcher *);

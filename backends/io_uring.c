@@ -116,6 +116,23 @@ static int uring_adopt(struct brink__dispatcher *self)
 	return self->ring.owner != 0 && self->ring.owner != brink__ring_thread() ? -EXDEV : 0;
 }
 
+/* A thread that ends runs what its requests have still to do: they receive, and where the completion queue
+ * is full then, nobody but that thread could fetch the rest. */
+static int uring_rest(struct brink__dispatcher *self, struct brink__event *events, int capacity)
+{
+	struct io_uring *uring = &self->ring.uring;
+	int count = 0, rc = 0;
+
+	if (self->table->stream_count == 0)
+		return 0;
+	brink__ring_quiet(&self->ring);
+	do
+		count = brink__requests_harvest(self, events, capacity);
+	while (count == 0 && io_uring_cq_has_overflow(uring) && (rc = io_uring_get_events(uring)) >= 0);
+	goes_on(self, rc);
+	return count;
+}
+
 static unsigned uring_moves(struct brink__dispatcher *self)
 {
 	return self->moves ? BRINK_FEATURE_SEND | (self->receive.ring != NULL ? BRINK_FEATURE_RECEIVE : 0) : 0;
@@ -150,7 +167,8 @@ static void settle(struct brink__dispatcher *self)
 		while (io_uring_cq_ready(uring) > 0)
 			brink__requests_harvest(self, &event, 1);
 	while (io_uring_cq_has_overflow(uring) && io_uring_get_events(uring) >= 0 && io_uring_cq_ready(uring) > 0);
-	if (self->lost)
+	/* What is left there only the thread that the ring belonged to could have fetched. */
+	if (self->lost || io_uring_cq_has_overflow(uring))
 		fail_the_lost(self);
 }
 
@@ -199,5 +217,6 @@ const struct brink__dispatcher_ops brink__io_uring = {
 	.flush = uring_flush,
 	.fd = uring_fd,
 	.moves = uring_moves,
+	.rest = uring_rest,
 	.adopt = uring_adopt,
 };

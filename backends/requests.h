@@ -126,7 +126,8 @@ static inline bool brink__request_moved(struct brink__dispatcher *self, struct b
 static inline bool brink__request_answered(struct brink__dispatcher *self, const struct io_uring_cqe *cqe,
                                            struct brink__event *event)
 {
-	struct brink__slot *slot = brink__table_find(self->table, cqe->user_data);
+	/* 0 is no token, but the answer to brink__ring_quiet(). */
+	struct brink__slot *slot = cqe->user_data != 0 ? brink__table_find(self->table, cqe->user_data) : NULL;
 	unsigned direction = (unsigned)cqe->user_data & BRINK__DIRECTIONS;
 	bool last = !(cqe->flags & IORING_CQE_F_MORE);
 	struct brink__piece *piece = brink__receive_take(&self->receive, cqe);

@@ -191,6 +191,7 @@ static inline void brink__ring_quiet(struct brink__ring *ring)
 		sqe = brink__ring_entry(ring);
 	if (sqe != NULL) {
 		io_uring_prep_cancel64(sqe, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+		io_uring_sqe_set_data64(sqe, 0);
 		io_uring_submit_and_get_events(&ring->uring);
 	}
 }

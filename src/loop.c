@@ -135,6 +135,17 @@ static void leave(brink_loop *loop)
 	loop->inside = false;
 }
 
+/* Between two runs the loop may go from one thread to another. */
+static void rest(brink_loop *loop)
+{
+	int count;
+
+	if (loop->ops->rest == NULL || !brink__loop_has_kernel(loop))
+		return;
+	while ((count = loop->ops->rest(loop->dispatcher, loop->events, loop->batch)) > 0)
+		brink__tickets_take(loop, loop->events, count);
+}
+
 /* Uses up a stop. The first look is only to spare the exchange, which does the ordering. */
 static bool take_stop(brink_loop *loop)
 {
@@ -152,6 +163,7 @@ int brink_loop_run(brink_loop *loop)
 	while (result >= 0 && !atomic_load_explicit(&loop->stopping, memory_order_acquire) && has_reason_to_run(loop))
 		result = turn(loop, -1);
 	leave(loop);
+	rest(loop);
 	return take_stop(loop) ? 1 : result < 0 ? result : 0;
 }
 

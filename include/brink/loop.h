@@ -78,7 +78,9 @@ BRINK_API int brink_loop_run(brink_loop *loop);
  * for the first thing to call, and returns the number of callbacks made; prepare and check
  * hooks do not count. Returns 0 at once when stopped (the stop is used up). A turn with
  * nothing started and a negative timeout returns 0 instead of waiting for ever. Errors as
- * brink_loop_run(). */
+ * brink_loop_run(). A thread that has turned the loop by this alone, and ends, while another goes on with
+ * it: on io_uring, where more has arrived at that moment than the completion queue holds, the sockets
+ * concerned fail with -EIO. brink_loop_run() leaves nothing behind when it returns. */
 BRINK_API int brink_loop_run_once(brink_loop *loop, int64_t timeout);
 
 /* Makes run and run_once return after the turn they are in. The stop is remembered
