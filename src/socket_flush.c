@@ -139,12 +139,20 @@ static void gather(struct batch *batch, struct brink__request *request)
 	}
 }
 
-/* A loop has room of its own for copies; without memory everything goes by parts. */
-static unsigned char *flat_of(brink_socket *socket)
+static bool is_one_part(const struct brink__request *request)
+{
+	return request->copied || request->data.first == request->data.last;
+}
+
+/* A loop has room of its own for copies; without memory everything goes by parts. One request alone is
+ * copied only where it can be handed over, and not with more than one part. */
+static unsigned char *flat_of(brink_socket *socket, const struct brink__stream *stream)
 {
 	brink_loop *loop = socket->loop;
 
-	if (!brink__loop_turning_here(loop) || next_of(socket->head) == NULL)
+	if (next_of(socket->head) == NULL && (stream == NULL || is_one_part(socket->head)))
+		return NULL;
+	if (!brink__loop_turning_here(loop))
 		return NULL;
 	if (loop->flat == NULL)
 		loop->flat = brink__block_new(FLAT_SIZE, FLAT_SIZE);
@@ -224,7 +232,7 @@ ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 		return end_our_side(socket);
 	batch.count = 0;
 	batch.size = batch.used = 0;
-	batch.flat = flat_of(socket);
+	batch.flat = flat_of(socket, stream);
 	gather(&batch, socket->head);
 	if (batch.size == 0)
 		return 0;

@@ -59,7 +59,7 @@ static unsigned waits_of_read(brink_socket *socket, unsigned waits)
 	return waits & ~(BRINK_TRANSPORT_TRY_OTHER | BRINK_TRANSPORT_MOVED);
 }
 
-static void note(brink_socket *socket, size_t got)
+static inline void note(brink_socket *socket, size_t got)
 {
 	brink__count(&socket->bytes_read, got);
 	brink__timing_note_read(socket);
