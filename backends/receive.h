@@ -16,6 +16,7 @@
 #include <liburing.h>
 #include <stdbool.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define BRINK__RECEIVE_GROUP 0
 #define BRINK__RECEIVE_FIRST 16u /* so many to begin with: few that are in the cache beat many that are not */
@@ -25,6 +26,7 @@ struct brink__receive {
 	struct brink__piece **pieces;   /* by number; NULL: the kernel does not have this one */
 	uint16_t *unused;               /* the numbers of these */
 	unsigned entries;               /* a power of two */
+	pid_t process;                  /* whose `ring` it is: a child has none */
 	unsigned given, wanted;         /* how many the kernel has, and is to have: 0 before the first use */
 	bool ran_out;                   /* since the last refill */
 	bool refused;                   /* it does not receive by standing requests after all */
@@ -93,7 +95,7 @@ static inline struct brink__piece *brink__receive_take(struct brink__receive *se
 /* Afterwards the kernel must not receive any more. */
 static inline void brink__receive_close(struct brink__receive *self)
 {
-	if (self->ring != NULL)
+	if (self->ring != NULL && self->process == getpid())
 		munmap(self->ring, brink__receive_size(self));
 	for (unsigned i = 0; self->pieces != NULL && i < self->entries; i++)
 		if (self->pieces[i] != NULL)
@@ -120,7 +122,7 @@ static inline int brink__receive_open(struct brink__receive *self, struct io_uri
 	struct io_uring_buf_reg registration = {.bgid = BRINK__RECEIVE_GROUP};
 	void *memory;
 
-	*self = (struct brink__receive){.entries = 1};
+	*self = (struct brink__receive){.entries = 1, .process = getpid()};
 	while (self->entries < most)
 		self->entries *= 2;
 	if (!brink__receive_known(uring))
@@ -129,6 +131,9 @@ static inline int brink__receive_open(struct brink__receive *self, struct io_uri
 	self->unused = brink__allocate(self->entries, sizeof *self->unused);
 	memory = mmap(NULL, brink__receive_size(self), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	self->ring = memory != MAP_FAILED ? memory : NULL;
+	/* A copy in a child is of no use, and the kernel's pages must stay the parent's. */
+	if (self->ring != NULL)
+		madvise(memory, brink__receive_size(self), MADV_DONTFORK);
 	registration.ring_addr = (uintptr_t)memory;
 	registration.ring_entries = self->entries;
 	if (self->pieces == NULL || self->unused == NULL || self->ring == NULL) {

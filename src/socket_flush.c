@@ -86,8 +86,8 @@ struct batch {
 	struct iovec parts[PARTS];
 	int count;
 	size_t size;
-	unsigned char *flat; /* NULL: nothing is copied */
-	size_t used;
+	unsigned char *flat; /* where copies are made */
+	size_t room, used;   /* of that; no room: nothing is copied */
 };
 
 static void add_parts(struct batch *batch, struct brink__request *request)
@@ -132,7 +132,7 @@ static void gather(struct batch *batch, struct brink__request *request)
 	for (; request != NULL && !request->end && batch->count < PARTS; request = next_of(request)) {
 		size_t size = left_of(request);
 
-		if (batch->flat != NULL && size <= SMALL && size <= FLAT_SIZE - batch->used)
+		if (size <= SMALL && size <= batch->room - batch->used)
 			add_copy(batch, request, size);
 		else
 			add_parts(batch, request);
@@ -144,19 +144,36 @@ static bool is_one_part(const struct brink__request *request)
 	return request->copied || request->data.first == request->data.last;
 }
 
+/* The loop's block for copies. What was handed over with a part of it keeps that part: what follows is for
+ * others, until it is little. NULL without memory. */
+static struct brink__piece *flat_block(brink_loop *loop)
+{
+	struct brink__piece *flat = loop->flat;
+
+	if (flat != NULL && atomic_load_explicit(&flat->block->references, memory_order_acquire) == 1)
+		flat->length = 0;
+	if (flat != NULL && FLAT_SIZE - flat->length < FLAT_SIZE / 8) {
+		brink__piece_drop(flat);
+		flat = NULL;
+	}
+	return loop->flat = flat != NULL ? flat : brink__block_new(FLAT_SIZE, FLAT_SIZE);
+}
+
 /* A loop has room of its own for copies; without memory everything goes by parts. One request alone is
  * copied only where it can be handed over, and not with more than one part. */
-static unsigned char *flat_of(brink_socket *socket, const struct brink__stream *stream)
+static void make_room(struct batch *batch, brink_socket *socket, const struct brink__stream *stream)
 {
-	brink_loop *loop = socket->loop;
+	struct brink__piece *flat = NULL;
 
+	batch->room = 0;
 	if (next_of(socket->head) == NULL && (stream == NULL || is_one_part(socket->head)))
-		return NULL;
-	if (!brink__loop_turning_here(loop))
-		return NULL;
-	if (loop->flat == NULL)
-		loop->flat = brink__block_new(FLAT_SIZE, FLAT_SIZE);
-	return loop->flat != NULL ? loop->flat->bytes : NULL;
+		return;
+	if (brink__loop_turning_here(socket->loop))
+		flat = flat_block(socket->loop);
+	if (flat == NULL)
+		return;
+	batch->flat = flat->bytes + flat->length;
+	batch->room = FLAT_SIZE - flat->length;
 }
 
 /* ---- writing ---- */
@@ -191,22 +208,21 @@ static ssize_t end_our_side(brink_socket *socket)
 	return 0;
 }
 
-/* What goes by one part, and is not so much that a call is nothing beside it. */
-static bool may_be_handed_over(const brink_socket *socket, const struct batch *batch)
+/* Leaves the batch to the backend, if it is one part, and not so much that a call is nothing beside it. */
+static bool hand_over(brink_socket *socket, const struct batch *batch)
 {
-	return batch->count == 1 && batch->size <= FLAT_SIZE && !socket->stream->direct;
-}
+	struct brink__piece *flat = NULL, *all = socket->loop->flat;
 
-/* The loop's room for copies goes with what is in it. */
-static ssize_t hand_over(brink_socket *socket, const struct batch *batch)
-{
-	brink_loop *loop = socket->loop;
-	struct brink__piece *flat = batch->used > 0 ? loop->flat : NULL;
-
-	if (flat != NULL)
-		loop->flat = NULL;
+	if (batch->count != 1 || batch->size > FLAT_SIZE || socket->stream->direct)
+		return false;
+	if (batch->used > 0) {
+		flat = brink__piece_new(all->block, batch->flat, batch->used);
+		if (flat == NULL)
+			return false;
+		all->length += batch->used;
+	}
 	brink__socket_stream_write(socket, batch->parts, flat);
-	return -EAGAIN;
+	return true;
 }
 
 static ssize_t written(brink_socket *socket, ssize_t result)
@@ -232,12 +248,12 @@ ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 		return end_our_side(socket);
 	batch.count = 0;
 	batch.size = batch.used = 0;
-	batch.flat = flat_of(socket, stream);
+	make_room(&batch, socket, stream);
 	gather(&batch, socket->head);
 	if (batch.size == 0)
 		return 0;
-	if (stream != NULL && may_be_handed_over(socket, &batch))
-		return hand_over(socket, &batch);
+	if (stream != NULL && hand_over(socket, &batch))
+		return -EAGAIN;
 	result = brink__socket_transport(socket)->writev(socket->transport_state, socket->fd, batch.parts,
 	                                                 batch.count, &waits);
 	waits = brink__socket_waits_of_write(socket, waits);

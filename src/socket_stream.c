@@ -83,7 +83,7 @@ void brink__socket_stream_adapt(brink_socket *socket)
 
 	if (socket->read_size < MANY / 2)
 		stream->direct = false;
-	if (socket->read_size <= MANY || stream->direct)
+	if (socket->read_size <= MANY)
 		return;
 	stream->direct = true;
 	if (stream->receiving)
