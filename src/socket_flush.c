@@ -132,7 +132,7 @@ static void gather(struct batch *batch, struct brink__request *request)
 	for (; request != NULL && !request->end && batch->count < PARTS; request = next_of(request)) {
 		size_t size = left_of(request);
 
-		if (size <= SMALL && size <= batch->room - batch->used)
+		if (batch->room > 0 && size <= SMALL && size <= batch->room - batch->used)
 			add_copy(batch, request, size);
 		else
 			add_parts(batch, request);
