@@ -46,13 +46,35 @@ static int uring_wait(struct brink__dispatcher *self, struct brink__event *event
 	return timeout == 0 ? 0 : -EINTR; /* it is not known that the time is over */
 }
 
+static void cancel(struct brink__dispatcher *self, uint64_t data)
+{
+	if (!brink__ring_cancel(&self->ring, data, data | DATA_CANCEL))
+		*self->renew = true;
+}
+
+/* The result of a write that was made, and not taken so far: who removes the slot asks for it. */
+static void find_result(struct brink__dispatcher *self, struct brink__slot *slot)
+{
+	struct brink__stream *stream = brink__stream_of(self->table, slot->token);
+	struct io_uring_cqe *cqe;
+	unsigned head;
+
+	if (stream == NULL || stream->out == NULL || !(slot->mark & MARK_MOVE * BRINK_WRITE))
+		return;
+	io_uring_for_each_cqe(&self->ring.uring, head, cqe)
+		if (cqe->user_data == (slot->token | BRINK_WRITE))
+			brink__move_sent(stream, cqe->res);
+}
+
 static void uring_remove(struct brink__dispatcher *self, struct brink__slot *slot)
 {
 	brink__changes_leave(&self->changes, slot);
 	for (unsigned direction = BRINK_READ; direction <= BRINK_WRITE; direction <<= 2)
-		if ((slot->mark & direction) &&
-		    !brink__ring_cancel(&self->ring, slot->token | direction, slot->token | direction | DATA_CANCEL))
-			*self->renew = true;
+		if (slot->mark & direction)
+			cancel(self, slot->token | direction);
+	if (slot->mark & MARK_END)
+		cancel(self, slot->token | DATA_END);
+	find_result(self, slot);
 	slot->mark = 0;
 	slot->armed = 0;
 }

@@ -32,7 +32,7 @@ static inline bool brink__move_write(struct brink__receive *receive, struct io_u
 		io_uring_prep_send(sqe, fd, stream->out, stream->out_size, MSG_DONTWAIT | MSG_NOSIGNAL);
 		return true;
 	}
-	if (!is_read || stream->direct || !brink__receive_ready(receive))
+	if (!is_read || stream->direct || stream->over || !brink__receive_ready(receive))
 		return false;
 	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;

@@ -25,6 +25,8 @@
 
 #define MARK_LASTING 2u /* times a direction, in slot->mark: its next request is multishot */
 #define MARK_MOVE 16u   /* times a direction, in slot->mark: its request moves bytes */
+#define MARK_END 32u    /* in slot->mark: the request that tells of the peer's end is in the kernel */
+#define DATA_END 2u     /* instead of a direction, in user_data: the answer to that */
 #define DATA_CANCEL 8u  /* beside a direction, in user_data: the answer to a cancellation */
 
 struct brink__dispatcher {
@@ -38,6 +40,36 @@ struct brink__dispatcher {
 	struct pollfd looks[]; /* one for each event of a wait: see look.h */
 };
 
+/* A standing request that receives can miss the end: where bytes and the peer's end, or its reset, come
+ * before the thread takes notice, Linux counts two reasons to look, looks once, receives the bytes, and
+ * waits for a third (seen on 6.18 with UNIX sockets; for TCP it looks again after a FIN, but not after a
+ * reset). So beside it a poll request waits for the end alone. */
+static inline bool brink__request_write_end(struct brink__dispatcher *self, struct brink__slot *slot)
+{
+	struct io_uring_sqe *sqe = slot->mark & MARK_END ? NULL : brink__ring_entry(&self->ring);
+
+	if (sqe == NULL)
+		return (slot->mark & MARK_END) != 0;
+	io_uring_prep_poll_add(sqe, brink__token_fd(slot->token), POLLRDHUP | POLLHUP | POLLERR);
+	io_uring_sqe_set_data64(sqe, slot->token | DATA_END);
+	slot->mark |= MARK_END;
+	return true;
+}
+
+/* The peer has ended, or failed: what is left is read, and so is the end. */
+static inline void brink__request_end(struct brink__dispatcher *self, struct brink__slot *slot, int res)
+{
+	struct brink__stream *stream = brink__stream_of(self->table, slot->token);
+
+	slot->mark &= ~MARK_END;
+	if (stream == NULL || res < 0)
+		return;
+	stream->over = true;
+	if (stream->receiving && !brink__ring_write_cancel(&self->ring, slot->token | BRINK_READ,
+	                                                   slot->token | BRINK_READ | DATA_CANCEL))
+		*self->renew = true;
+}
+
 /* Writes the request of a direction if it is due. */
 static inline bool brink__request_write(struct brink__dispatcher *self, struct brink__slot *slot, unsigned direction)
 {
@@ -47,6 +79,9 @@ static inline bool brink__request_write(struct brink__dispatcher *self, struct b
 
 	if ((slot->mark & direction) || !(slot->armed & direction))
 		return true;
+	if (stream != NULL && direction == BRINK_READ && !stream->direct && !stream->over &&
+	    !brink__request_write_end(self, slot))
+		return false;
 	sqe = brink__ring_entry(&self->ring);
 	if (sqe == NULL)
 		return false;
@@ -135,6 +170,10 @@ static inline bool brink__request_answered(struct brink__dispatcher *self, const
 	if (slot == NULL || (cqe->user_data & DATA_CANCEL)) {
 		if (piece != NULL)
 			brink__piece_drop(piece);
+		return false;
+	}
+	if (cqe->user_data & DATA_END) {
+		brink__request_end(self, slot, cqe->res);
 		return false;
 	}
 	if (slot->mark & MARK_MOVE * direction)

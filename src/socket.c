@@ -253,6 +253,7 @@ static void end(brink_socket *socket)
 		socket->loop->references++; /* until on_close: the watch was a reason to run so far */
 		if (brink_watch_active(&socket->watch))
 			brink_watch_stop(&socket->watch);
+		brink__socket_take_result(socket);
 		brink__socket_stream_close(socket);
 		brink__socket_dial_stop(socket);
 		brink__timing_stop(socket);

@@ -269,6 +269,9 @@ bool brink__request_link(struct brink__request *previous, struct brink__request 
  * nothing to write; or a negative errno. `by_loop`: it may be left to the backend, where there is a
  * stream: then -EAGAIN, and the result comes with the edge. */
 ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop);
+/* Of a socket whose watch has stopped: what the backend has written already is no failure of its
+ * request's. */
+void brink__socket_take_result(brink_socket *socket);
 /* Ends what is written, or, after a failure, everything; true: nothing is left, and the
  * right was given up (or passed to a thread that is about to link a request). */
 bool brink__socket_advance(brink_socket *socket);

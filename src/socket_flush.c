@@ -262,6 +262,12 @@ ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 	return written(socket, result);
 }
 
+void brink__socket_take_result(brink_socket *socket)
+{
+	if (socket->stream != NULL && socket->write_waits && socket->stream->sent > 0)
+		written(socket, brink__socket_stream_written(socket));
+}
+
 /* ---- ending requests ---- */
 
 /* What `request` ends with; 1 while there is something to write. */

@@ -29,6 +29,7 @@ struct brink__stream {
 	size_t size;
 	int end; /* after that: BRINK__STREAM_GOES_ON, 0 for the peer's end, or a negative errno */
 	bool direct;    /* the socket's: bytes come in such numbers that it had rather read itself */
+	bool over;      /* the backend's: the peer has ended or failed, and the rest is to be read */
 	bool receiving; /* the backend's: a request that receives is under way */
 	/* The write that is to be made, until it is: NULL for none. The bytes stay where they are
 	 * until the wait that follows the rearm has returned, or the slot is removed. */

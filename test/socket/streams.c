@@ -4,6 +4,7 @@
 #include "socket_stage.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* A connection that says back what comes, and what its peer has said and heard so far. */
@@ -178,6 +179,41 @@ static void pause_bounds_what_comes(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* ---- the end ---- */
+
+static void end_by(int fd, bool reset)
+{
+	const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+	if (reset)
+		SYSCALL(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once));
+	else
+		SYSCALL(shutdown(fd, SHUT_WR));
+}
+
+/* Bytes, and at once the end or a reset, before the loop takes notice of any. */
+static void end_right_behind_bytes(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+
+	for (unsigned round = 0; round < 60; round++) {
+		bool reset = round % 2 != 0;
+		struct life life;
+
+		open_life(&life, loop, kind, NULL);
+		write_all(life.pair.theirs, "first", 5);
+		RUN_UNTIL(loop, life.got == 5);
+		write_all(life.pair.theirs, "last", 4);
+		end_by(life.pair.theirs, reset);
+		if (reset)
+			close_theirs(&life.pair);
+		RUN_UNTIL(loop, life.closes == 1);
+		CHECK(reset || life.got == 9);
+		end_life(&life);
+	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* ---- the end of a run ---- */
 
 static void answer_and_stop(brink_socket *socket, brink_buffer *in, void *arg)
@@ -307,6 +343,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("streams/sizes-by-turns", sizes_by_turns, KINDS_STREAM),
 	SCENARIO("streams/keepers-starve-nobody", keepers_starve_nobody, KINDS_STREAM),
 	SCENARIO("streams/pause-bounds-what-comes", pause_bounds_what_comes, KINDS_STREAM),
+	SCENARIO("streams/end-right-behind-bytes", end_right_behind_bytes, KINDS_STREAM),
 	SCENARIO("streams/sent-when-run-returns", sent_when_run_returns, KINDS_STREAM),
 	SCENARIO("streams/from-thread-to-thread", from_thread_to_thread, KINDS_STREAM),
 	SCENARIO("streams/at-random", at_random, KINDS_STREAM),
