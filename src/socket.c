@@ -178,20 +178,30 @@ void brink__socket_settle(brink_socket *socket)
 	}
 }
 
+/* Ends the connection behind a number that stays in use. Linux resets one that is connected to nobody. */
+static void cut_off(int fd, bool reset)
+{
+	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+
+	if (!reset || connect(fd, &nobody, sizeof nobody) < 0)
+		shutdown(fd, SHUT_RDWR);
+}
+
 void brink__socket_bury(brink_socket *socket)
 {
 	static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+	bool reset = socket->reset || (atomic_load(&socket->end_counts) && !atomic_load(&socket->our_end));
 	int fd = socket->fd;
 
 	if (fd < 0)
 		return;
-	if (socket->reset || (atomic_load(&socket->end_counts) && !atomic_load(&socket->our_end)))
+	if (reset)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
 	if (brink__slot_alone(socket)) {
 		socket->fd = -1;
 		close(fd);
 	} else if (brink__os_replace(fd, socket->loop->wakeup_fds[0]) < 0) {
-		shutdown(fd, SHUT_RDWR);
+		cut_off(fd, reset);
 	}
 }
 
