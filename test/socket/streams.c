@@ -314,7 +314,7 @@ static void at_random(enum kind kind)
 {
 	static struct echo echoes[ECHOES];
 	brink_loop *loop = new_loop();
-	unsigned steps = is_slow() ? 3000 : is_long() ? 100000 : 10000;
+	unsigned steps = is_slow() ? 1000 : is_long() ? 100000 : 10000;
 
 	for (unsigned i = 0; i < ECHOES; i++)
 		open_echo(&echoes[i], loop, kind);
