@@ -138,20 +138,28 @@ static int uring_adopt(struct brink__dispatcher *self)
 	return self->ring.owner != 0 && self->ring.owner != brink__ring_thread() ? -EXDEV : 0;
 }
 
+/* More answers, of requests that have been cancelled: an enter runs the ends of a few, and what was too much
+ * for the queue waits for room in it. */
+static bool fetch_more(struct brink__dispatcher *self)
+{
+	struct io_uring *uring = &self->ring.uring;
+
+	return brink__ring_waiting(&self->ring) && goes_on(self, io_uring_get_events(uring)) &&
+	       io_uring_cq_ready(uring) > 0;
+}
+
 /* A thread that ends runs what its requests have still to do: they receive, and where the completion queue
  * is full then, nobody but that thread could fetch the rest. */
 static int uring_rest(struct brink__dispatcher *self, struct brink__event *events, int capacity)
 {
-	struct io_uring *uring = &self->ring.uring;
-	int count = 0, rc = 0;
+	int count;
 
 	if (self->table->stream_count == 0)
 		return 0;
 	brink__ring_quiet(&self->ring);
 	do
 		count = brink__requests_harvest(self, events, capacity);
-	while (count == 0 && io_uring_cq_has_overflow(uring) && (rc = io_uring_get_events(uring)) >= 0);
-	goes_on(self, rc);
+	while (count == 0 && fetch_more(self));
 	return count;
 }
 
@@ -180,17 +188,16 @@ static void fail_the_lost(struct brink__dispatcher *self)
 /* What was received, or written, but not taken so far, is left in the streams. */
 static void settle(struct brink__dispatcher *self)
 {
-	struct io_uring *uring = &self->ring.uring;
 	struct brink__event event;
 
 	if (self->ring.process != getpid() || self->table->stream_count == 0)
 		return;
 	do
-		while (io_uring_cq_ready(uring) > 0)
+		while (io_uring_cq_ready(&self->ring.uring) > 0)
 			brink__requests_harvest(self, &event, 1);
-	while (io_uring_cq_has_overflow(uring) && io_uring_get_events(uring) >= 0 && io_uring_cq_ready(uring) > 0);
+	while (fetch_more(self));
 	/* What is left there only the thread that the ring belonged to could have fetched. */
-	if (self->lost || io_uring_cq_has_overflow(uring))
+	if (self->lost || io_uring_cq_has_overflow(&self->ring.uring))
 		fail_the_lost(self);
 }
 

@@ -71,6 +71,13 @@ brink_loop *make_loop(void)
 	return went_well(brink_loop_create(&loop, &options)) ? loop : NULL;
 }
 
+brink_loop *make_roomy_loop(void)
+{
+	brink_loop *loop;
+
+	return went_well(brink_loop_create(&loop, &(struct brink_loop_options){.backend = backend})) ? loop : NULL;
+}
+
 brink_group *make_group(unsigned loops)
 {
 	brink_group *group;

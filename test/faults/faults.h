@@ -65,6 +65,7 @@ struct side {
 
 /* A loop on the present backend; NULL where there is none to be had. */
 brink_loop *make_loop(void);
+brink_loop *make_roomy_loop(void); /* with queues of the usual length */
 brink_group *make_group(unsigned loops); /* likewise */
 bool make_side(struct side *side);
 void end_side(struct side *side);

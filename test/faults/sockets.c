@@ -62,6 +62,53 @@ static void read_into_several(void)
 	end_side(&side);
 }
 
+#define MANY 30u /* more than the requests whose ends one call of io_uring_enter() runs */
+
+static void one_closed(brink_socket *socket, int error, const char *text, void *arg)
+{
+	(void)socket;
+	CHECK(error <= 0 && text != NULL);
+	((struct side *)arg)->closes++;
+}
+
+/* All of them wait at the same time. */
+static void many(void)
+{
+	struct brink_socket_options options;
+	unsigned made = 0;
+	int peers[MANY];
+	struct side side = {.loop = make_roomy_loop()};
+
+	if (side.loop == NULL)
+		return;
+	options = options_of(&side);
+	options.on_close = one_closed;
+	for (unsigned i = 0; i < MANY; i++) {
+		int fds[2];
+
+		open_pair(fds);
+		options.fd = fds[0];
+		if (went_well(brink_socket_create(&side.id, side.loop, &options))) {
+			peers[made++] = fds[1];
+		} else {
+			close(fds[0]);
+			close(fds[1]);
+		}
+	}
+	for (unsigned round = 1; round <= 3; round++) {
+		for (unsigned i = 0; i < made; i++)
+			CHECK(send(peers[i], "m", 1, MSG_NOSIGNAL) == 1 || side.closes > 0);
+		while (side.size < made * round && side.closes == 0)
+			turn(&side);
+	}
+	CHECK(side.closes == 0 || (fault_struck() && !fault_harmless()));
+	for (unsigned i = 0; i < made; i++)
+		close(peers[i]);
+	while (side.closes < made)
+		turn(&side);
+	CHECK(brink_loop_destroy(side.loop) == 0);
+}
+
 /* ---- by a connect ---- */
 
 static void connecting(struct side *side, struct brink_socket_options *options)
@@ -267,6 +314,7 @@ static void over_a_transport(void)
 const struct scenario socket_scenarios[] = {
 	{"a socket from a descriptor", from_descriptor, false},
 	{"a socket that reads into several blocks", read_into_several, false},
+	{"many sockets", many, false},
 	{"a socket by a connect", by_connect, false},
 	{"a socket with all timeouts", with_timeouts, false},
 	{"a socket until a timeout", until_a_timeout, false},
