@@ -33,13 +33,22 @@ struct brink__offload {
 
 /* ---- one read ---- */
 
+/* What a read asks for, where `size` would do: whole blocks, since a little of one more would be a part
+ * more, which costs the kernel more than it gains; and of a large one all that is of use. */
+static inline uint32_t asked(uint32_t size)
+{
+	if (size <= BRINK__BLOCK_ROOM)
+		return size;
+	return size >= BRINK__LARGE_ROOM / 2 ? MOST : size - size % BRINK__BLOCK_ROOM;
+}
+
 /* Twice what recent reads gave, so that a usual message is one short read and a stream
  * soon fills the largest. */
 static void adapt(brink_socket *socket, size_t got)
 {
 	uint32_t size = socket->read_size;
 
-	if (got >= size)
+	if (got >= asked(size))
 		size = size * 4;
 	else
 		size -= (size - (uint32_t)(2 * got < size ? 2 * got : size)) / 8;
@@ -97,7 +106,7 @@ static ssize_t read_once(brink_socket *socket, size_t budget)
 	/* Most reads come out short, and the next is the end of them: it needs no room. */
 	if (brink__socket_transport(socket) == &brink__transport_plain && brink__watch_drained(&socket->watch))
 		return -EAGAIN;
-	count = brink_buffer_reserve_iovecs(&socket->in, socket->read_size, parts, PARTS);
+	count = brink_buffer_reserve_iovecs(&socket->in, asked(socket->read_size), parts, PARTS);
 	if (count < 0)
 		return count;
 	result = brink__socket_transport(socket)->readv(socket->transport_state, socket->fd, parts, count,
