@@ -57,6 +57,23 @@ void brink__buffer_join(brink_buffer *buffer, struct brink__piece *first, struct
 	brink__piece_drop(first);
 }
 
+#define SMALL 2048u
+
+void brink__buffer_absorb(brink_buffer *buffer, struct brink__piece *piece)
+{
+	struct brink__piece *end = buffer->last;
+	size_t size = piece->length;
+
+	if (end == NULL || size > SMALL || brink__piece_claim(end, size, size) == 0) {
+		brink__buffer_join(buffer, piece, piece, size);
+		return;
+	}
+	memcpy(end->bytes + end->length, piece->bytes, size);
+	end->length += size;
+	buffer->length += size;
+	brink__piece_drop(piece);
+}
+
 /* New blocks, filled with these bytes. NULL without memory. */
 static struct brink__piece *fill(const unsigned char *bytes, size_t size, struct brink__piece **last)
 {

@@ -26,6 +26,10 @@ static inline void brink__buffer_give_up(brink_buffer *buffer)
 /* Appends a chain of pieces that has `length` bytes to a buffer that has nothing reserved. */
 void brink__buffer_join(brink_buffer *buffer, struct brink__piece *first, struct brink__piece *last, size_t length);
 
+/* Appends `piece` to such a buffer: by a copy, if it is small and there is room for it behind the last byte.
+ * Small pieces that come one after the other so share a block, instead of keeping one each. */
+void brink__buffer_absorb(brink_buffer *buffer, struct brink__piece *piece);
+
 /* Makes an empty buffer of a copy of `size` bytes, in a block of about that size. */
 int brink__buffer_fill_fitting(brink_buffer *buffer, const void *bytes, size_t size);
 

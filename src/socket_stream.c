@@ -47,20 +47,23 @@ void brink__socket_stream_close(brink_socket *socket)
 
 /* ---- reading ---- */
 
-/* The first pieces, until they have `most` bytes. */
+/* The first pieces, until they have `most` bytes. Behind what the program has left, little is copied: who
+ * sends byte by byte what is wanted as a whole would else have a block kept for each. */
 static ssize_t take(brink_socket *socket, size_t most)
 {
 	struct brink__stream *stream = socket->stream;
-	struct brink__piece *first = stream->first, *last = first;
-	size_t size = first->length;
+	size_t size = 0;
 
-	for (; size < most && last->next != NULL; size += last->length)
-		last = last->next;
-	stream->first = last->next;
-	stream->size -= size;
-	last->next = NULL;
 	brink__buffer_give_up(&socket->in);
-	brink__buffer_join(&socket->in, first, last, size);
+	while (size < most && stream->first != NULL) {
+		struct brink__piece *piece = stream->first;
+
+		stream->first = piece->next;
+		piece->next = NULL;
+		size += piece->length;
+		brink__buffer_absorb(&socket->in, piece);
+	}
+	stream->size -= size;
 	return (ssize_t)size;
 }
 

@@ -257,6 +257,33 @@ static void tiny_requests_hold_little(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+static void leave_all(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	(void)socket;
+	*(size_t *)arg = brink_buffer_length(in);
+}
+
+/* Who waits for the whole of a message is sent it byte by byte. */
+static void few_bytes_at_a_time_hold_little(enum kind kind)
+{
+	struct life life;
+	brink_loop *loop;
+	size_t before, had = 0;
+
+	brink_set_allocator(weigh, NULL);
+	loop = new_loop();
+	open_life(&life, loop, kind, &(struct brink_socket_options){.on_bytes = leave_all, .arg = &had});
+	before = bytes_live;
+	for (size_t i = 1; i <= TINY; i++) {
+		write_all(life.pair.theirs, "x", 1);
+		RUN_UNTIL(loop, had == i);
+	}
+	measure("bytes for each that was left in the buffer", "%zu", (bytes_live - before) / TINY);
+	CHECK(bytes_live - before < TINY * 256);
+	end_life(&life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 #define ALIKE 20u
 
 static struct play plays[2 * ALIKE];
@@ -307,6 +334,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-memory/on-an-executor", on_an_executor, KINDS_STREAM),
 	SCENARIO("socket-memory/nothing-is-left", nothing_is_left, KINDS_STREAM),
 	SCENARIO("socket-memory/tiny-requests-hold-little", tiny_requests_hold_little, KIND_UNIX),
+	SCENARIO("socket-memory/few-bytes-at-a-time-hold-little", few_bytes_at_a_time_hold_little, KINDS_STREAM),
 	SCENARIO("socket-memory/equal-options-are-kept-once", equal_options_are_kept_once, KIND_UNIX),
 	NO_MORE_SCENARIOS,
 };
