@@ -135,8 +135,7 @@ static void leave(brink_loop *loop)
 	loop->inside = false;
 }
 
-/* Between two runs the loop may go from one thread to another. */
-static void rest(brink_loop *loop)
+void brink__loop_rest(brink_loop *loop)
 {
 	int count;
 
@@ -163,7 +162,7 @@ int brink_loop_run(brink_loop *loop)
 	while (result >= 0 && !atomic_load_explicit(&loop->stopping, memory_order_acquire) && has_reason_to_run(loop))
 		result = turn(loop, -1);
 	leave(loop);
-	rest(loop);
+	brink__loop_rest(loop); /* until the next run, which may be another thread's */
 	return take_stop(loop) ? 1 : result < 0 ? result : 0;
 }
 

@@ -254,6 +254,10 @@ int brink__choose(brink_loop *loop, const char *list);
 /* loop_create.c: what a dispatcher of the loop's is opened with. */
 struct brink__dispatcher_options brink__loop_dispatcher_options(brink_loop *loop);
 
+/* loop.c: ends what the backend has under way by itself, until the next wait. What has come of it so far is
+ * in the sockets' streams then. On the loop's thread. */
+void brink__loop_rest(brink_loop *loop);
+
 /* renew.c */
 int brink__loop_renew(brink_loop *loop);
 int brink__forks_watch(void);

@@ -104,6 +104,8 @@ static void on_settle(brink_task *task)
 	brink_socket *socket;
 	uint32_t index = 0;
 
+	/* What the kernel has received, and the loop has not looked at, would be in no count of what has arrived. */
+	brink__loop_rest(seat->loop);
 	/* After the deadline there is nothing to be waited for. */
 	while (atomic_load(&server->cut_off) == 0 && (socket = brink__server_walk(server, &index)) != NULL) {
 		if (socket->loop == seat->loop)

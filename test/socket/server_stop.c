@@ -66,6 +66,33 @@ static void nothing_is_lost(enum kind kind)
 	}
 }
 
+/* What the kernel has told, and the loop has had no turn yet to look at, has arrived as well. */
+static void nothing_is_lost_of_what_was_told(enum kind kind)
+{
+	struct service service;
+	char got[6];
+	int fds[BUSY];
+
+	open_service(&service, kind, ONE_LOOP);
+	CHECK_OK(brink_loop_destroy(service.loop));
+	service.loop = new_loop_with(&(struct brink_loop_options){.batch = 1});
+	start_service(&service);
+	connect_clients(&service, fds, BUSY);
+	for (unsigned i = 0; i < BUSY; i++)
+		write_all(fds[i], "line\n", 5);
+	RUN_UNTIL(service.loop, atomic_load(&service.processed) > 0);
+	CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(300)));
+	for (unsigned i = 0; i < BUSY; i++) {
+		read_back(&service, fds[i], got, 5);
+		CHECK(memcmp(got, "line\n", 5) == 0);
+		expect_gone(&service, fds[i], false);
+		close_fd(&fds[i]);
+	}
+	run_until_stopped(&service);
+	CHECK_EQ(atomic_load(&service.closed), BUSY);
+	close_service(&service);
+}
+
 /* Messages are under way on other threads. */
 static void waits_for_messages(enum kind kind)
 {
@@ -212,6 +239,7 @@ static void by_a_signal(enum kind kind)
 static const struct scenario scenarios[] = {
 	SCENARIO("server-stop/nobody-there", nobody_there, KINDS_STREAM),
 	SCENARIO("server-stop/nothing-is-lost", nothing_is_lost, KINDS_STREAM),
+	SCENARIO("server-stop/nothing-is-lost-of-what-was-told", nothing_is_lost_of_what_was_told, KINDS_STREAM),
 	SCENARIO("server-stop/waits-for-messages", waits_for_messages, KINDS_STREAM),
 	SCENARIO("server-stop/deadline", deadline, KINDS_STREAM),
 	SCENARIO("server-stop/at-once", at_once, KINDS_STREAM),
