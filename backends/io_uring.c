@@ -50,6 +50,7 @@ static void cancel(struct brink__dispatcher *self, uint64_t data)
 {
 	if (!brink__ring_cancel(&self->ring, data, data | DATA_CANCEL))
 		*self->renew = true;
+	brink__ring_take_back(&self->ring, data);
 }
 
 /* The result of a write that was made, and not taken so far: who removes the slot asks for it. */

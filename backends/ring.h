@@ -160,6 +160,25 @@ static inline bool brink__ring_cancel(struct brink__ring *ring, uint64_t data, u
 	return rc != -EEXIST && rc != -EBADR;
 }
 
+/* Takes back what is written with user_data `data`, where the kernel has not taken it so far: when it does, the
+ * memory and the descriptor may be others'. */
+static inline void brink__ring_take_back(struct brink__ring *ring, uint64_t data)
+{
+	struct io_uring_sq *queue = &ring->uring.sq;
+	unsigned at = queue->sqe_tail - io_uring_sq_ready(&ring->uring);
+
+	if (at == queue->sqe_tail || ring->process != getpid())
+		return;
+	for (; at != queue->sqe_tail; at++) {
+		struct io_uring_sqe *sqe = &queue->sqes[at & queue->ring_mask];
+
+		if (sqe->user_data != data)
+			continue;
+		io_uring_prep_nop(sqe);
+		io_uring_sqe_set_data64(sqe, 0);
+	}
+}
+
 /* A descriptor that polls readable when there is something to harvest. Not the ring's
  * own: whoever sleeps on that of a DEFER_TASKRUN ring is not woken by what the ring's
  * thread has yet to complete (seen on Linux 6.18; only a new look at it tells). */

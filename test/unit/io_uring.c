@@ -4,6 +4,7 @@
 #include "config.h"
 
 #include "dispatcher.h"
+#include "stream.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -64,6 +65,15 @@ int io_uring_queue_init_params(unsigned count, struct io_uring *uring, struct io
 }
 
 static int enter_answer; /* what the next enter without a wait is answered, once, after it was made */
+static int enter_refusal; /* what all are answered that are not made */
+
+int io_uring_submit(struct io_uring *uring)
+{
+	int (*real)(struct io_uring *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit");
+	return real == NULL ? -ENOSYS : enter_refusal != 0 ? enter_refusal : real(uring);
+}
 
 int io_uring_submit_and_get_events(struct io_uring *uring)
 {
@@ -71,8 +81,8 @@ int io_uring_submit_and_get_events(struct io_uring *uring)
 	int rc, answer = enter_answer;
 
 	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit_and_get_events");
-	if (real == NULL)
-		return -ENOSYS;
+	if (real == NULL || enter_refusal != 0)
+		return real == NULL ? -ENOSYS : enter_refusal;
 	rc = real(uring);
 	enter_answer = 0;
 	return answer != 0 ? answer : rc;
@@ -665,6 +675,28 @@ static void kernel_without_memory(void)
 	close(pipe_fds[1]);
 }
 
+/* The kernel takes a write only when its bytes, and its descriptor, may be another's. */
+static void what_was_removed_is_not_sent(void)
+{
+	struct brink__stream stream = {.end = BRINK__STREAM_GOES_ON, .out = "late", .out_size = 4};
+	struct brink__slot *slot;
+	int pair[2];
+
+	tcp_pair(pair);
+	slot = add(pair[1], BRINK_WRITE, false);
+	CHECK(brink__stream_attach(&table, pair[1], &stream) == 0);
+	enter_refusal = -EAGAIN;
+	CHECK(ops->flush(ring) == 1);
+	drop(slot);
+	brink__stream_detach(&table, pair[1], &stream);
+	enter_refusal = 0;
+	CHECK(silent());
+	CHECK(poll(&(struct pollfd){pair[0], POLLIN, 0}, 1, 0) == 0);
+	renew = false;
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void *adopt(void *rc)
 {
 	*(int *)rc = ops->adopt(ring);
@@ -802,6 +834,7 @@ static const struct {
 	{"timeouts and signals", timeouts_and_signals},
 	{"a host polls the descriptor", host_polls_the_descriptor},
 	{"a kernel without memory", kernel_without_memory},
+	{"what was removed is not sent", what_was_removed_is_not_sent},
 	{"changes hands only before it runs", changes_hands_only_before_it_runs},
 	{"close lets go of all files", closing_lets_go_of_all_files},
 	{"a forked child does not disturb", forked_child_does_not_disturb},
