@@ -165,6 +165,11 @@ static int uring_rest(struct brink__dispatcher *self, struct brink__event *event
 	return count;
 }
 
+static int uring_gather(struct brink__dispatcher *self, struct brink__event *events, int capacity)
+{
+	return self->table->stream_count == 0 ? 0 : brink__requests_gather(self, events, capacity);
+}
+
 static unsigned uring_moves(struct brink__dispatcher *self)
 {
 	return self->moves ? BRINK_FEATURE_SEND | (self->receive.ring != NULL ? BRINK_FEATURE_RECEIVE : 0) : 0;
@@ -248,6 +253,7 @@ const struct brink__dispatcher_ops brink__io_uring = {
 	.flush = uring_flush,
 	.fd = uring_fd,
 	.moves = uring_moves,
+	.gather = uring_gather,
 	.rest = uring_rest,
 	.adopt = uring_adopt,
 };

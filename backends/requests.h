@@ -211,4 +211,26 @@ static inline int brink__requests_harvest(struct brink__dispatcher *self, struct
 	return count;
 }
 
+/* Takes what has come of moves, without a wait. A readiness among it is asked for anew: it may be over when somebody
+ * is told. */
+static inline int brink__requests_gather(struct brink__dispatcher *self, struct brink__event *events, int capacity)
+{
+	int count, kept = 0;
+
+	do {
+		count = brink__requests_harvest(self, events, capacity);
+		for (int i = 0; i < count; i++) {
+			struct brink__slot *slot = events[i].slot;
+
+			if (brink__stream_of(self->table, slot->token) != NULL) {
+				events[kept++] = events[i];
+				continue;
+			}
+			slot->armed |= (uint8_t)(events[i].ready & slot->open);
+			brink__changes_put(&self->changes, slot);
+		}
+	} while (count > 0 && kept == 0);
+	return kept;
+}
+
 #endif

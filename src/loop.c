@@ -135,14 +135,19 @@ static void leave(brink_loop *loop)
 	loop->inside = false;
 }
 
-void brink__loop_rest(brink_loop *loop)
+static void take_all(brink_loop *loop, int (*ask)(struct brink__dispatcher *, struct brink__event *, int capacity))
 {
 	int count;
 
-	if (loop->ops->rest == NULL || !brink__loop_has_kernel(loop))
+	if (ask == NULL || !brink__loop_has_kernel(loop))
 		return;
-	while ((count = loop->ops->rest(loop->dispatcher, loop->events, loop->batch)) > 0)
+	while ((count = ask(loop->dispatcher, loop->events, loop->batch)) > 0)
 		brink__tickets_take(loop, loop->events, count);
+}
+
+void brink__loop_rest(brink_loop *loop)
+{
+	take_all(loop, loop->ops->rest);
 }
 
 /* Uses up a stop. The first look is only to spare the exchange, which does the ordering. */
@@ -191,6 +196,7 @@ int brink_loop_run_once(brink_loop *loop, int64_t timeout)
 			timeout = (int64_t)(until - loop->now);
 	}
 	leave(loop);
+	take_all(loop, loop->ops->gather); /* the program may fork */
 	take_stop(loop);
 	return result;
 }
