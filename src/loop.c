@@ -100,6 +100,9 @@ static int turn(brink_loop *loop, int64_t timeout)
 
 /* ---- running ---- */
 
+/* Of those that the thread is inside. */
+static _Thread_local brink_loop *innermost;
+
 /* Makes the calling thread the loop's. `thread` and `turning` are only ever compared with
  * the reader's own number: who reads another thread's, or an old one, is not that thread
  * whichever it is, so nothing has to be ordered by them. */
@@ -120,17 +123,25 @@ static int enter(brink_loop *loop)
 	atomic_store_explicit(&loop->thread, brink__os_thread(), memory_order_relaxed);
 	loop->inside = true;
 	atomic_store_explicit(&loop->turning, brink__os_thread(), memory_order_relaxed);
+	loop->outer = innermost;
+	innermost = loop;
 	loop->stale_now = true; /* who knows how long ago the last run was */
 	return 0;
 }
 
-/* Whoever has run the loop may do something else now: what was written is to be on its way. */
-static void leave(brink_loop *loop)
+static void send_off(brink_loop *loop)
 {
 	if (brink__unlikely(loop->unsent) && brink__loop_has_kernel(loop)) {
 		loop->ops->flush(loop->dispatcher);
 		loop->unsent = false;
 	}
+}
+
+/* Whoever has run the loop may do something else now: what was written is to be on its way. */
+static void leave(brink_loop *loop)
+{
+	send_off(loop);
+	innermost = loop->outer;
 	atomic_store_explicit(&loop->turning, 0, memory_order_relaxed);
 	loop->inside = false;
 }
@@ -148,6 +159,14 @@ static void take_all(brink_loop *loop, int (*ask)(struct brink__dispatcher *, st
 void brink__loop_rest(brink_loop *loop)
 {
 	take_all(loop, loop->ops->rest);
+}
+
+void brink__loops_before_fork(void)
+{
+	for (brink_loop *loop = innermost; loop != NULL; loop = loop->outer) {
+		send_off(loop);
+		take_all(loop, loop->ops->gather);
+	}
 }
 
 /* Uses up a stop. The first look is only to spare the exchange, which does the ordering. */

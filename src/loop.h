@@ -38,6 +38,7 @@ struct brink_loop {
 	struct brink_counters counters;
 	int batch;
 	bool inside; /* in run or run_once, on `thread` */
+	brink_loop *outer; /* while it is inside: the one in whose callback it is run; NULL */
 	bool ending; /* its sockets are: no more of them */
 	bool drained; /* the wakeup pipe, in this turn: a call that is not the program's */
 	bool woken;   /* by brink_loop_wakeup(), in this turn */
@@ -257,6 +258,9 @@ struct brink__dispatcher_options brink__loop_dispatcher_options(brink_loop *loop
 /* loop.c: ends what the backend has under way by itself, until the next wait. What has come of it so far is
  * in the sockets' streams then. On the loop's thread. */
 void brink__loop_rest(brink_loop *loop);
+
+/* What has been moved for the loops that the thread is inside is known to them, and so to the child. */
+void brink__loops_before_fork(void);
 
 /* renew.c */
 int brink__loop_renew(brink_loop *loop);

@@ -92,6 +92,7 @@ int brink__loop_renew(brink_loop *loop)
 
 static void before(void)
 {
+	brink__loops_before_fork();
 	brink__signals_before_fork();
 	brink__slots_before_fork();
 }

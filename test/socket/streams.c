@@ -318,6 +318,49 @@ static void a_child_goes_on(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+struct forker {
+	struct life lives[2];
+	pid_t pid; /* of the child; 0: in it; -1: before */
+};
+
+static void fork_at_first(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	struct forker *forker = arg;
+
+	brink_buffer_clear(in);
+	if (forker->pid >= 0)
+		return;
+	forker->pid = fork();
+	SYSCALL(forker->pid);
+	if (forker->pid == 0)
+		CHECK_OK(brink_loop_after_fork(brink_socket_loop(socket)));
+}
+
+/* The same in a callback, while the loop has still to look at what has come on the other connection. */
+static void forked_in_a_turn(enum kind kind)
+{
+	brink_loop *loop = new_loop_with(&(struct brink_loop_options){.batch = 1});
+	struct forker forker = {.pid = -1};
+	int status;
+
+	for (int i = 0; i < 2; i++)
+		open_life(&forker.lives[i], loop, kind, &(struct brink_socket_options){.on_bytes = fork_at_first, .arg = &forker});
+	turn(loop);
+	for (int i = 0; i < 2; i++)
+		write_all(forker.lives[i].pair.theirs, "bytes", 5);
+	RUN_UNTIL(loop, forker.pid >= 0);
+	if (forker.pid == 0) {
+		RUN_UNTIL(loop, forker.lives[0].got + forker.lives[1].got == 10);
+		_exit(0);
+	}
+	while (waitpid(forker.pid, &status, 0) < 0)
+		CHECK_EQ(errno, EINTR);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	for (int i = 0; i < 2; i++)
+		end_life(&forker.lives[i]);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* ---- at random ---- */
 
 #define ECHOES 24u
@@ -386,6 +429,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("streams/sent-when-run-returns", sent_when_run_returns, KINDS_STREAM),
 	SCENARIO("streams/from-thread-to-thread", from_thread_to_thread, KINDS_STREAM),
 	SCENARIO("streams/a-child-goes-on", a_child_goes_on, KINDS_STREAM),
+	SCENARIO("streams/forked-in-a-turn", forked_in_a_turn, KINDS_STREAM),
 	SCENARIO("streams/at-random", at_random, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
