@@ -105,18 +105,9 @@ static inline void brink__receive_close(struct brink__receive *self)
 	*self = (struct brink__receive){0};
 }
 
-/* Whether the kernel receives by standing requests is not asked for by a name of its own: they
- * came with the same release as IORING_OP_SEND_ZC, 6.0. */
-static inline bool brink__receive_known(struct io_uring *uring)
-{
-	struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
-	bool known = probe != NULL && io_uring_opcode_supported(probe, IORING_OP_SEND_ZC);
-
-	io_uring_free_probe(probe);
-	return known;
-}
-
-/* Opens one of at most `most` buffers; where the kernel has none, `ring` is NULL. */
+/* Opens one of at most `most` buffers; where there shall be none, `ring` is NULL. A standing request is for a
+ * ring that does nothing unless it is entered (Linux 6.1): on others the kernel receives whenever the thread
+ * makes a system call, also between the last look at the ring and its end, or after a fork. */
 static inline int brink__receive_open(struct brink__receive *self, struct io_uring *uring, unsigned most)
 {
 	struct io_uring_buf_reg registration = {.bgid = BRINK__RECEIVE_GROUP};
@@ -125,7 +116,7 @@ static inline int brink__receive_open(struct brink__receive *self, struct io_uri
 	*self = (struct brink__receive){.entries = 1, .process = getpid()};
 	while (self->entries < most)
 		self->entries *= 2;
-	if (!brink__receive_known(uring))
+	if (!(uring->flags & IORING_SETUP_DEFER_TASKRUN))
 		return 0;
 	self->pieces = brink__allocate(self->entries, sizeof(struct brink__piece *));
 	self->unused = brink__allocate(self->entries, sizeof *self->unused);
