@@ -17,6 +17,7 @@ extern const struct group socket_water_group; /* socket_water.c: limit and marks
 extern const struct group socket_close_group; /* socket_close.c: ends */
 extern const struct group socket_read_group; /* socket_read.c: reading, pause */
 extern const struct group streams_group; /* streams.c: bytes moved by the backend, and by the socket */
+extern const struct group stream_forks_group; /* stream_forks.c: the same, and a child that goes on */
 extern const struct group socket_executor_group; /* socket_executor.c: on an executor's threads */
 extern const struct group socket_fail_group; /* socket_fail.c: failing at any moment */
 extern const struct group socket_loop_group; /* socket_loop.c: loops that end, fork */

@@ -71,6 +71,7 @@ socket_scenario_files = \
 	%reldir%/socket_name.c \
 	%reldir%/socket_options.c \
 	%reldir%/socket_read.c \
+	%reldir%/stream_forks.c \
 	%reldir%/streams.c \
 	%reldir%/socket_stage.c \
 	%reldir%/socket_stage.h \

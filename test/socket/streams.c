@@ -5,7 +5,6 @@
 
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* A connection that says back what comes, and what its peer has said and heard so far. */
@@ -280,87 +279,6 @@ static void from_thread_to_thread(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
-/* ---- fork ---- */
-
-/* Between two turns a child has what the loop has: what was sent is not sent again, and what came is not lost. The
- * parent has no further turn. */
-static void a_child_goes_on(enum kind kind)
-{
-	brink_loop *loop = new_loop_with(&(struct brink_loop_options){.batch = 1});
-	struct echo echo, other;
-	int status;
-	pid_t pid;
-
-	open_echo(&echo, loop, kind);
-	open_echo(&other, loop, kind);
-	turn(loop);
-	say(&echo, 5);
-	say(&other, 7);
-	RUN_UNTIL(loop, echo.life.got + other.life.got > 0);
-	pid = fork();
-	SYSCALL(pid);
-	if (pid == 0) {
-		CHECK_OK(brink_loop_after_fork(loop));
-		RUN_UNTIL(loop, echo.life.got == 5 && other.life.got == 7);
-		for (unsigned i = 0; i < 5; i++)
-			turn(loop);
-		_exit(0);
-	}
-	while (waitpid(pid, &status, 0) < 0)
-		CHECK_EQ(errno, EINTR);
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	hear(&echo, SIZE_MAX);
-	hear(&other, SIZE_MAX);
-	CHECK_EQ(echo.heard, 5);
-	CHECK_EQ(other.heard, 7);
-	end_life(&echo.life);
-	end_life(&other.life);
-	CHECK_OK(brink_loop_destroy(loop));
-}
-
-struct forker {
-	struct life lives[2];
-	pid_t pid; /* of the child; 0: in it; -1: before */
-};
-
-static void fork_at_first(brink_socket *socket, brink_buffer *in, void *arg)
-{
-	struct forker *forker = arg;
-
-	brink_buffer_clear(in);
-	if (forker->pid >= 0)
-		return;
-	forker->pid = fork();
-	SYSCALL(forker->pid);
-	if (forker->pid == 0)
-		CHECK_OK(brink_loop_after_fork(brink_socket_loop(socket)));
-}
-
-/* The same in a callback, while the loop has still to look at what has come on the other connection. */
-static void forked_in_a_turn(enum kind kind)
-{
-	brink_loop *loop = new_loop_with(&(struct brink_loop_options){.batch = 1});
-	struct forker forker = {.pid = -1};
-	int status;
-
-	for (int i = 0; i < 2; i++)
-		open_life(&forker.lives[i], loop, kind, &(struct brink_socket_options){.on_bytes = fork_at_first, .arg = &forker});
-	turn(loop);
-	for (int i = 0; i < 2; i++)
-		write_all(forker.lives[i].pair.theirs, "bytes", 5);
-	RUN_UNTIL(loop, forker.pid >= 0);
-	if (forker.pid == 0) {
-		RUN_UNTIL(loop, forker.lives[0].got + forker.lives[1].got == 10);
-		_exit(0);
-	}
-	while (waitpid(forker.pid, &status, 0) < 0)
-		CHECK_EQ(errno, EINTR);
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-	for (int i = 0; i < 2; i++)
-		end_life(&forker.lives[i]);
-	CHECK_OK(brink_loop_destroy(loop));
-}
-
 /* ---- at random ---- */
 
 #define ECHOES 24u
@@ -428,8 +346,6 @@ static const struct scenario scenarios[] = {
 	SCENARIO("streams/end-right-behind-bytes", end_right_behind_bytes, KINDS_STREAM),
 	SCENARIO("streams/sent-when-run-returns", sent_when_run_returns, KINDS_STREAM),
 	SCENARIO("streams/from-thread-to-thread", from_thread_to_thread, KINDS_STREAM),
-	SCENARIO("streams/a-child-goes-on", a_child_goes_on, KINDS_STREAM),
-	SCENARIO("streams/forked-in-a-turn", forked_in_a_turn, KINDS_STREAM),
 	SCENARIO("streams/at-random", at_random, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };

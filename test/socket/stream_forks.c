@@ -1,0 +1,154 @@
+/* Forks of a process whose backend moves the bytes: the child, which goes on with the loop, has what the loop
+ * had, and nothing twice. */
+#include "groups.h"
+#include "socket_stage.h"
+
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void expect_success_of(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0)
+		CHECK_EQ(errno, EINTR);
+	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* The peer of each has this, and no more. */
+static void expect_heard(struct life *life, const char *bytes, size_t size)
+{
+	char heard[16];
+
+	read_exactly(life->pair.theirs, heard, size);
+	CHECK(memcmp(heard, bytes, size) == 0);
+	CHECK_EQ(drain(life->pair.theirs), 0);
+}
+
+static void turn_some(brink_loop *loop)
+{
+	for (unsigned i = 0; i < 5; i++)
+		turn(loop);
+}
+
+/* ---- between two turns ---- */
+
+static void say_back(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	(void)arg;
+	CHECK_OK(brink_socket_write(socket, in));
+}
+
+/* What was sent is not sent again, and what came is not lost. The parent has no further turn. */
+static void between_turns(enum kind kind)
+{
+	brink_loop *loop = new_loop_with(&(struct brink_loop_options){.batch = 1});
+	struct life lives[2];
+	pid_t child;
+
+	for (int i = 0; i < 2; i++)
+		open_life(&lives[i], loop, kind, &(struct brink_socket_options){.on_bytes = say_back});
+	turn(loop);
+	for (int i = 0; i < 2; i++)
+		write_all(lives[i].pair.theirs, "bytes", 5);
+	RUN_UNTIL(loop, lives[0].got + lives[1].got > 0);
+	child = fork();
+	SYSCALL(child);
+	if (child == 0) {
+		CHECK_OK(brink_loop_after_fork(loop));
+		RUN_UNTIL(loop, lives[0].got == 5 && lives[1].got == 5);
+		turn_some(loop);
+		_exit(0);
+	}
+	expect_success_of(child);
+	for (int i = 0; i < 2; i++)
+		expect_heard(&lives[i], "bytes", 5);
+	for (int i = 0; i < 2; i++)
+		end_life(&lives[i]);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* ---- in a callback ---- */
+
+struct forker {
+	struct life lives[2];
+	brink_loop *loop;
+	unsigned calls, fork_at; /* of on_bytes */
+	pid_t child; /* 0: in it; -1: before */
+};
+
+static void say_back_and_fork(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	struct forker *forker = arg;
+
+	if (++forker->calls != forker->fork_at) {
+		CHECK_OK(brink_socket_write(socket, in));
+		return;
+	}
+	brink_buffer_clear(in);
+	forker->child = fork();
+	SYSCALL(forker->child);
+	if (forker->child == 0)
+		CHECK_OK(brink_loop_after_fork(forker->loop));
+}
+
+/* Both connections have bytes, and the call for one of them forks. */
+static void play(struct forker *forker, enum kind kind, unsigned batch, unsigned fork_at)
+{
+	*forker = (struct forker){.child = -1, .fork_at = fork_at};
+	forker->loop = new_loop_with(&(struct brink_loop_options){.batch = batch});
+	for (int i = 0; i < 2; i++)
+		open_life(&forker->lives[i], forker->loop, kind,
+		          &(struct brink_socket_options){.on_bytes = say_back_and_fork, .arg = forker});
+	turn(forker->loop);
+	for (int i = 0; i < 2; i++)
+		write_all(forker->lives[i].pair.theirs, "bytes", 5);
+	RUN_UNTIL(forker->loop, forker->child >= 0);
+}
+
+static void end_play(struct forker *forker)
+{
+	for (int i = 0; i < 2; i++)
+		end_life(&forker->lives[i]);
+	CHECK_OK(brink_loop_destroy(forker->loop));
+}
+
+/* The loop has still to look at what has come on the other connection. */
+static void before_all_is_seen(enum kind kind)
+{
+	struct forker forker;
+
+	play(&forker, kind, 1, 1);
+	if (forker.child == 0) {
+		RUN_UNTIL(forker.loop, forker.lives[0].got + forker.lives[1].got == 10);
+		_exit(0);
+	}
+	expect_success_of(forker.child);
+	end_play(&forker);
+}
+
+/* What the first call has written is to go with the next wait, which both have. */
+static void before_all_is_sent(enum kind kind)
+{
+	struct forker forker;
+	size_t heard = 0;
+
+	play(&forker, kind, 0, 2);
+	turn_some(forker.loop);
+	if (forker.child == 0)
+		_exit(0);
+	expect_success_of(forker.child);
+	for (int i = 0; i < 2; i++)
+		heard += drain(forker.lives[i].pair.theirs);
+	CHECK_EQ(heard, 5);
+	end_play(&forker);
+}
+
+static const struct scenario scenarios[] = {
+	SCENARIO("stream-forks/between-turns", between_turns, KINDS_STREAM),
+	SCENARIO("stream-forks/before-all-is-seen", before_all_is_seen, KINDS_STREAM),
+	SCENARIO("stream-forks/before-all-is-sent", before_all_is_sent, KINDS_STREAM),
+	NO_MORE_SCENARIOS,
+};
+const struct group stream_forks_group = {"stream-forks", scenarios};
