@@ -118,9 +118,9 @@ static int uring_flush(struct brink__dispatcher *self)
 		return rc;
 	if (self->ring.bell >= 0)
 		(void)!read(self->ring.bell, &rings, sizeof rings); /* what follows rings it anew */
-	rc = brink__requests_write(self);
-	if (rc == 0)
-		rc = io_uring_submit_and_get_events(&self->ring.uring);
+	rc = brink__requests_submit(self);
+	if (rc == -EINTR || rc == -EAGAIN || rc == -EBUSY)
+		rc = brink__requests_submit(self); /* the first try may have run what was in the way */
 	if (!goes_on(self, rc) && io_uring_cq_ready(&self->ring.uring) == 0)
 		return rc;
 	/* What the kernel does not take now is for the wait, which then comes at once. */

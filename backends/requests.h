@@ -111,6 +111,14 @@ static inline int brink__requests_write(struct brink__dispatcher *self)
 	return 0;
 }
 
+/* And hands them over, without a wait. */
+static inline int brink__requests_submit(struct brink__dispatcher *self)
+{
+	int rc = brink__requests_write(self);
+
+	return rc == 0 ? io_uring_submit_and_get_events(&self->ring.uring) : rc;
+}
+
 /* What a completion says of its direction; 0 for nothing. */
 static inline unsigned brink__request_says(unsigned direction, int res)
 {

@@ -647,7 +647,7 @@ static void host_polls_the_descriptor(void)
  * what was dropped is made good by a new ring. */
 static void kernel_without_memory(void)
 {
-	static const int passing[] = {-EAGAIN, -EBUSY, -EBADR};
+	static const int passing[] = {-EINTR, -EAGAIN, -EBUSY};
 	struct brink__slot *slot;
 	int pipe_fds[2];
 
@@ -655,11 +655,16 @@ static void kernel_without_memory(void)
 	slot = add(pipe_fds[0], BRINK_READ, false);
 	for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++) {
 		enter_answer = passing[i];
-		CHECK(ops->flush(ring) == 1);
-		CHECK(renew == (passing[i] == -EBADR));
-		renew = false;
 		CHECK(ops->flush(ring) == 0);
+		enter_refusal = passing[i];
+		CHECK(ops->flush(ring) == 1);
+		enter_refusal = 0;
+		CHECK(ops->flush(ring) == 0 && !renew);
 	}
+	enter_answer = -EBADR;
+	CHECK(ops->flush(ring) == 1 && renew);
+	renew = false;
+	CHECK(ops->flush(ring) == 0);
 	enter_answer = -EIO;
 	CHECK(ops->flush(ring) == -EIO && !renew);
 	put(pipe_fds[1]);
