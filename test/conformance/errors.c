@@ -383,9 +383,11 @@ static void backends_told(enum kind kind)
 {
 	struct brink_backend_info list[16], one;
 	size_t count = brink_backends(NULL, 0), defaults = 0, found = 0;
-	brink_loop *loop = new_loop();
+	brink_loop *loop;
 
 	(void)kind;
+	SYSCALL(unsetenv("BRINK_COMPLETIONS")); /* a wish, of which the list knows nothing */
+	loop = new_loop();
 	CHECK(count >= 1 && count <= 16);
 	CHECK_EQ(brink_backends(list, 16), count);
 	CHECK_EQ(brink_backends(&one, 1), count);
