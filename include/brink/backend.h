@@ -19,7 +19,8 @@ BRINK_BEGIN_DECLS
 struct brink_backend_info {
 	const char *name;  /* "epoll", "kqueue", "poll" or "io_uring" */
 	int status;        /* 0: works here; else the negative errno of the attempt to open it */
-	unsigned features; /* BRINK_FEATURE_*; if it works, also those that depend on the kernel */
+	unsigned features; /* BRINK_FEATURE_*; if it works, also those that depend on the kernel. A loop has fewer where
+	                    * its options or BRINK_COMPLETIONS want it */
 	int is_default;    /* 1 for the one that is used when nothing is said */
 	const char *note;  /* one static line: what it is, or how this system lets it be enabled */
 };

@@ -39,6 +39,7 @@ static void list(enum kind kind)
 	size_t count = list_backends(infos), defaults = 0, own = 0;
 
 	(void)kind;
+	SYSCALL(unsetenv("BRINK_COMPLETIONS")); /* a wish, of which the list knows nothing */
 	for (size_t i = 0; i < count; i++) {
 		CHECK(infos[i].name != NULL && infos[i].note != NULL && infos[i].status <= 0);
 		defaults += infos[i].is_default != 0;
