@@ -157,7 +157,6 @@ static int uring_rest(struct brink__dispatcher *self, struct brink__event *event
 
 	if (self->table->stream_count == 0)
 		return 0;
-	brink__requests_write(self); /* what the kernel did not take when the run ended, and takes now */
 	brink__ring_quiet(&self->ring);
 	do
 		count = brink__requests_harvest(self, events, capacity);
