@@ -124,8 +124,8 @@ struct brink__dispatcher_ops {
 	 * allows them. Slots that have a stream (stream.h) are then served by them. */
 	unsigned (*moves)(struct brink__dispatcher *);
 
-	/* Optional: what has come of moves and was not reported is, without a wait, so that a child that is forked now
-	 * knows of it. To be called until it says 0. */
+	/* Optional: reports what has come of moves, as a wait does but without one, since a child that is forked
+	 * now learns it in no other way. To be called until it says 0. */
 	int (*gather)(struct brink__dispatcher *, struct brink__event *, int capacity);
 
 	/* Optional: the calling thread may be about to end. What of a move would be lost with it, is ended

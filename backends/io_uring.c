@@ -9,15 +9,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-/* Whether an enter went well, or at least may the next time: a signal came, the kernel takes no
- * more for now, or has dropped completions for want of memory, which a new ring makes good. */
-static bool goes_on(struct brink__dispatcher *self, int rc)
-{
-	if (rc == -EBADR)
-		self->lost = *self->renew = true;
-	return rc >= 0 || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY || rc == -EBADR;
-}
-
 static int uring_wait(struct brink__dispatcher *self, struct brink__event *events, int capacity,
                       int64_t timeout)
 {
@@ -39,7 +30,7 @@ static int uring_wait(struct brink__dispatcher *self, struct brink__event *event
 	count += brink__requests_harvest(self, events + count, capacity - count);
 	if (old && count > 0)
 		count = brink__look_again(self->looks, self->table, &self->changes, events, count);
-	if (!goes_on(self, rc) && count == 0 && rc != -ETIME)
+	if (!brink__requests_go_on(self, rc) && count == 0 && rc != -ETIME)
 		return rc;
 	if (count > 0 || rc == -ETIME)
 		return count;
@@ -121,7 +112,7 @@ static int uring_flush(struct brink__dispatcher *self)
 	rc = brink__requests_submit(self);
 	if (rc == -EINTR || rc == -EAGAIN || rc == -EBUSY)
 		rc = brink__requests_submit(self); /* the first try may have run what was in the way */
-	if (!goes_on(self, rc) && io_uring_cq_ready(&self->ring.uring) == 0)
+	if (!brink__requests_go_on(self, rc) && io_uring_cq_ready(&self->ring.uring) == 0)
 		return rc;
 	/* What the kernel does not take now is for the wait, which then comes at once. */
 	return rc < 0 || io_uring_cq_ready(&self->ring.uring) > 0;
@@ -139,16 +130,6 @@ static int uring_adopt(struct brink__dispatcher *self)
 	return self->ring.owner != 0 && self->ring.owner != brink__ring_thread() ? -EXDEV : 0;
 }
 
-/* More answers, of requests that have been cancelled: an enter runs the ends of a few, and what was too much
- * for the queue waits for room in it. */
-static bool fetch_more(struct brink__dispatcher *self)
-{
-	struct io_uring *uring = &self->ring.uring;
-
-	return brink__ring_waiting(&self->ring) && goes_on(self, io_uring_get_events(uring)) &&
-	       io_uring_cq_ready(uring) > 0;
-}
-
 /* A thread that ends runs what its requests have still to do: they receive, and where the completion queue
  * is full then, nobody but that thread could fetch the rest. */
 static int uring_rest(struct brink__dispatcher *self, struct brink__event *events, int capacity)
@@ -160,7 +141,7 @@ static int uring_rest(struct brink__dispatcher *self, struct brink__event *event
 	brink__ring_quiet(&self->ring);
 	do
 		count = brink__requests_harvest(self, events, capacity);
-	while (count == 0 && fetch_more(self));
+	while (count == 0 && brink__requests_fetch(self));
 	return count;
 }
 
@@ -201,7 +182,7 @@ static void settle(struct brink__dispatcher *self)
 	do
 		while (io_uring_cq_ready(&self->ring.uring) > 0)
 			brink__requests_harvest(self, &event, 1);
-	while (fetch_more(self));
+	while (brink__requests_fetch(self));
 	/* What is left there only the thread that the ring belonged to could have fetched. */
 	if (self->lost || io_uring_cq_has_overflow(&self->ring.uring))
 		fail_the_lost(self);

@@ -219,25 +219,53 @@ static inline int brink__requests_harvest(struct brink__dispatcher *self, struct
 	return count;
 }
 
-/* Takes what has come of moves, without a wait. A readiness among it is asked for anew: it may be over when somebody
- * is told. */
+/* Whether an enter went well, or at least may the next time: a signal came, the kernel takes no
+ * more for now, or has dropped completions for want of memory, which a new ring makes good. */
+static inline bool brink__requests_go_on(struct brink__dispatcher *self, int rc)
+{
+	if (rc == -EBADR)
+		self->lost = *self->renew = true;
+	return rc >= 0 || rc == -EINTR || rc == -EAGAIN || rc == -EBUSY || rc == -EBADR;
+}
+
+/* Whether there are more answers: an enter runs the ends of a few requests that have been cancelled, and what was
+ * too much for the queue waits for room in it. */
+static inline bool brink__requests_fetch(struct brink__dispatcher *self)
+{
+	struct io_uring *uring = &self->ring.uring;
+
+	return brink__ring_waiting(&self->ring) && brink__requests_go_on(self, io_uring_get_events(uring)) &&
+	       io_uring_cq_ready(uring) > 0;
+}
+
+/* Keeps the events of moves, and returns how many. A readiness is asked for anew: it may be over when somebody is
+ * told. */
+static inline int brink__requests_sift(struct brink__dispatcher *self, struct brink__event *events, int count)
+{
+	int kept = 0;
+
+	for (int i = 0; i < count; i++) {
+		struct brink__slot *slot = events[i].slot;
+
+		if (brink__stream_of(self->table, slot->token) != NULL) {
+			events[kept++] = events[i];
+			continue;
+		}
+		slot->armed |= (uint8_t)(events[i].ready & slot->open);
+		brink__changes_put(&self->changes, slot);
+	}
+	return kept;
+}
+
+/* Takes what has come of moves, without a wait. */
 static inline int brink__requests_gather(struct brink__dispatcher *self, struct brink__event *events, int capacity)
 {
-	int count, kept = 0;
+	int count, kept;
 
 	do {
 		count = brink__requests_harvest(self, events, capacity);
-		for (int i = 0; i < count; i++) {
-			struct brink__slot *slot = events[i].slot;
-
-			if (brink__stream_of(self->table, slot->token) != NULL) {
-				events[kept++] = events[i];
-				continue;
-			}
-			slot->armed |= (uint8_t)(events[i].ready & slot->open);
-			brink__changes_put(&self->changes, slot);
-		}
-	} while (count > 0 && kept == 0);
+		kept = brink__requests_sift(self, events, count);
+	} while (kept == 0 && (count > 0 || (io_uring_cq_has_overflow(&self->ring.uring) && brink__requests_fetch(self))));
 	return kept;
 }
 

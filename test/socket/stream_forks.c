@@ -71,8 +71,11 @@ static void between_turns(enum kind kind)
 
 /* ---- in a callback ---- */
 
+#define MANY 12u /* more than queues of two entries hold answers */
+
 struct forker {
-	struct life lives[2];
+	struct life lives[MANY];
+	unsigned count; /* of them */
 	brink_loop *loop;
 	unsigned calls, fork_at; /* of on_bytes */
 	pid_t child; /* 0: in it; -1: before */
@@ -93,35 +96,46 @@ static void say_back_and_fork(brink_socket *socket, brink_buffer *in, void *arg)
 		CHECK_OK(brink_loop_after_fork(forker->loop));
 }
 
-/* Both connections have bytes, and the call for one of them forks. */
-static void play(struct forker *forker, enum kind kind, unsigned batch, unsigned fork_at)
+/* `count` connections have bytes, and the call for one of them forks. */
+static void play(struct forker *forker, enum kind kind, unsigned count, unsigned batch, unsigned fork_at)
 {
-	*forker = (struct forker){.child = -1, .fork_at = fork_at};
-	forker->loop = new_loop_with(&(struct brink_loop_options){.batch = batch});
-	for (int i = 0; i < 2; i++)
+	struct brink_loop_options options = {.batch = batch, .ring_entries = 2};
+
+	*forker = (struct forker){.count = count, .child = -1, .fork_at = fork_at};
+	forker->loop = new_loop_with(&options);
+	for (unsigned i = 0; i < count; i++)
 		open_life(&forker->lives[i], forker->loop, kind,
 		          &(struct brink_socket_options){.on_bytes = say_back_and_fork, .arg = forker});
 	turn(forker->loop);
-	for (int i = 0; i < 2; i++)
+	for (unsigned i = 0; i < count; i++)
 		write_all(forker->lives[i].pair.theirs, "bytes", 5);
 	RUN_UNTIL(forker->loop, forker->child >= 0);
 }
 
 static void end_play(struct forker *forker)
 {
-	for (int i = 0; i < 2; i++)
+	for (unsigned i = 0; i < forker->count; i++)
 		end_life(&forker->lives[i]);
 	CHECK_OK(brink_loop_destroy(forker->loop));
 }
 
-/* The loop has still to look at what has come on the other connection. */
+static size_t got(struct forker *forker)
+{
+	size_t sum = 0;
+
+	for (unsigned i = 0; i < forker->count; i++)
+		sum += forker->lives[i].got;
+	return sum;
+}
+
+/* The loop has still to look at what has come on the other connections. */
 static void before_all_is_seen(enum kind kind)
 {
 	struct forker forker;
 
-	play(&forker, kind, 1, 1);
+	play(&forker, kind, MANY, 1, 1);
 	if (forker.child == 0) {
-		RUN_UNTIL(forker.loop, forker.lives[0].got + forker.lives[1].got == 10);
+		RUN_UNTIL(forker.loop, got(&forker) == MANY * 5);
 		_exit(0);
 	}
 	expect_success_of(forker.child);
@@ -134,12 +148,12 @@ static void before_all_is_sent(enum kind kind)
 	struct forker forker;
 	size_t heard = 0;
 
-	play(&forker, kind, 0, 2);
+	play(&forker, kind, 2, 0, 2);
 	turn_some(forker.loop);
 	if (forker.child == 0)
 		_exit(0);
 	expect_success_of(forker.child);
-	for (int i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 2; i++)
 		heard += drain(forker.lives[i].pair.theirs);
 	CHECK_EQ(heard, 5);
 	end_play(&forker);
