@@ -40,10 +40,10 @@ static void hold(brink_loop *loop, struct brink__slot *slot, unsigned ready, uns
 	slot->remembered |= (uint8_t)held;
 	if (held != 0)
 		brink__trace(loop, BRINK_TRACE_HELD, fd_of(slot), held, NULL, 0);
-	/* Woken for nothing: where the kernel would do it again for each packet, stop it. After the peer's end
-	 * no packets come. */
+	/* Woken for nothing: where the kernel would do it again for each packet, stop it. After the end of a TCP
+	 * connection's peer no packets come. */
 	if (delivered == 0 && loop->ops->disarm != NULL && !slot->level &&
-	    !((ready & BRINK_EOF) && slot->armed == BRINK_READ))
+	    !((ready & BRINK_EOF) && slot->kind == BRINK__KIND_TCP))
 		loop->ops->disarm(loop->dispatcher, slot);
 }
 
