@@ -103,7 +103,7 @@ endif
 bench-gate: %reldir%/brink-bench
 	@python3 $(srcdir)/%reldir%/gate %reldir%/brink-bench $(srcdir)/%reldir%/limits.json
 
-# About ten minutes; the results, their plots and the page are part of the source.
+# About a quarter of an hour; the results, their plots and the page are part of the source.
 bench: %reldir%/brink-bench
 	$(SHELL) $(srcdir)/%reldir%/run %reldir%/brink-bench $(srcdir)/%reldir%/results
 	python3 $(srcdir)/%reldir%/report $(srcdir)/%reldir%/results $(srcdir)/doc/performance.md

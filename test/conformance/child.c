@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -244,6 +245,16 @@ void sleep_ms(unsigned ms)
 
 	while (nanosleep(&rest, &rest) < 0 && errno == EINTR)
 		;
+}
+
+void (expect_success_of)(pid_t child)
+{
+	int status;
+
+	while (waitpid(child, &status, 0) < 0)
+		CHECK_EQ(errno, EINTR);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+		FAIL("the child ended with wait status 0x%x", (unsigned)status);
 }
 
 /* ---- loops ---- */

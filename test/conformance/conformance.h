@@ -154,6 +154,7 @@ _Noreturn void wait_in_vain(const char *file, int line, brink_loop *loop, const 
 uint64_t monotonic_now(void); /* ns */
 uint64_t hang_deadline(void); /* the time at which something that has not come is called lost */
 void sleep_ms(unsigned ms);
+void expect_success_of(pid_t child); /* waits for the process, which must exit with 0 */
 
 /* ---- pairs of connected descriptors; all non-blocking, close-on-exec ---- */
 
@@ -290,6 +291,7 @@ static inline void be_at(const char *file, int line)
 #define new_loop() AT_((new_loop)())
 #define new_loop_with(options) AT_((new_loop_with)(options))
 #define turn(loop) AT_((turn)(loop))
+#define expect_success_of(child) AT_((expect_success_of)(child))
 #define turn_briefly(loop) AT_((turn_briefly)(loop))
 #define open_pair(kind, directions) AT_((open_pair)(kind, directions))
 #define close_pair(pair) AT_((close_pair)(pair))

@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define LOOPS 3u
@@ -305,7 +304,6 @@ static void in_a_child(enum kind kind)
 {
 	brink_executor *executor;
 	brink_task task;
-	int status;
 	pid_t pid;
 
 	(void)kind;
@@ -314,8 +312,7 @@ static void in_a_child(enum kind kind)
 	SYSCALL(pid = fork());
 	if (pid == 0)
 		end_child(executor);
-	CHECK_EQ(waitpid(pid, &status, 0), pid);
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	expect_success_of(pid);
 	sleep_ms(5);
 	CHECK_EQ(stops, 0);
 	brink_task_init(&task, count);

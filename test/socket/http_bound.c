@@ -55,20 +55,17 @@ static void make_request(char text[REQUEST + 1])
 	memcpy(text + REQUEST - 4, "\r\n\r\n", 5);
 }
 
-static void expect_little_unsent(brink_socket *socket)
+static uint64_t unsent(brink_socket *socket)
 {
 	struct brink_socket_info info;
 
 	brink_socket_get_info(socket, &info);
-	CHECK(info.unsent <= WINDOW + REPLY + 1000);
+	return info.unsent;
 }
 
-static bool is_full(brink_socket *socket)
+static void expect_little_unsent(brink_socket *socket)
 {
-	struct brink_socket_info info;
-
-	brink_socket_get_info(socket, &info);
-	return info.unsent > WINDOW;
+	CHECK(unsent(socket) <= WINDOW + REPLY + 1000);
 }
 
 /* Asks again and again, until no more is taken: how many bytes that were. It is not the end while the window has
@@ -79,7 +76,7 @@ static size_t ask_in_vain(struct web *web, int fd, const char *request, brink_so
 	size_t written = 0;
 	unsigned vain = 0;
 
-	while (vain < 30 || !is_full(socket)) {
+	while (vain < 30 || unsent(socket) <= WINDOW) {
 		ssize_t n = write(fd, request + written % REQUEST, REQUEST - written % REQUEST);
 
 		written += n > 0 ? (size_t)n : 0;

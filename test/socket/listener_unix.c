@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /* A socket of another server at the stage's address. */
@@ -206,7 +205,6 @@ static void name_taken_by_another(enum kind kind)
 static void forked_child_leaves_it(enum kind kind)
 {
 	struct stage stage;
-	int status = 0;
 	pid_t pid;
 
 	(void)kind;
@@ -220,8 +218,7 @@ static void forked_child_leaves_it(enum kind kind)
 		destroy_listener(&stage);
 		_exit(result == 0 ? 0 : 1);
 	}
-	SYSCALL(waitpid(pid, &status, 0));
-	CHECK_EQ(status, 0);
+	expect_success_of(pid);
 	CHECK(file_exists(path_of(&stage)));
 	check_works(&stage);
 	close_stage(&stage);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #define NAMES_ADDRESS "127.0.0.1:1"
@@ -254,7 +253,6 @@ static void in_a_forked_child(enum kind kind)
 {
 	struct stage stage = open_stage(NULL);
 	struct asked asked, more;
-	int status = -1;
 	pid_t child;
 
 	(void)kind;
@@ -271,8 +269,7 @@ static void in_a_forked_child(enum kind kind)
 		well = well && brink_lookup_cancel(&asked.lookup) == -ENOENT && brink_loop_destroy(stage.loop) == 0;
 		_exit(well ? 0 : 1);
 	}
-	SYSCALL(waitpid(child, &status, 0));
-	CHECK_EQ(status, 0);
+	expect_success_of(child);
 	release_names();
 	expect_answer(stage.loop, &asked, NAMES_ADDRESS);
 	close_stage(&stage);

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static atomic_uint done_count, done_errors;
@@ -134,7 +133,6 @@ static void created_while_destroyed(enum kind kind)
 
 static void in_child(struct life *life, void (*child)(struct life *life))
 {
-	int status;
 	pid_t pid = fork();
 
 	SYSCALL(pid);
@@ -142,10 +140,7 @@ static void in_child(struct life *life, void (*child)(struct life *life))
 		child(life);
 		_exit(0);
 	}
-	while (waitpid(pid, &status, 0) < 0)
-		CHECK_EQ(errno, EINTR);
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		FAIL("the child ended with status 0x%x", (unsigned)status);
+	expect_success_of(pid);
 }
 
 static void destroy_copy(struct life *life)

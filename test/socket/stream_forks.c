@@ -4,17 +4,7 @@
 #include "socket_stage.h"
 
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-static void expect_success_of(pid_t child)
-{
-	int status;
-
-	while (waitpid(child, &status, 0) < 0)
-		CHECK_EQ(errno, EINTR);
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-}
 
 /* The peer of each has this, and no more. */
 static void expect_heard(struct life *life, const char *bytes, size_t size)
