@@ -107,6 +107,7 @@ core_files = \
 	%reldir%/watch.c \
 	%reldir%/watch_io.c \
 	%reldir%/watch_remote.c \
+	%reldir%/wheel.c \
 	%reldir%/wheel.h
 
 # Who answers the resolver.

@@ -20,7 +20,8 @@ struct brink_timer {
 	struct brink_list node;
 	uint64_t deadline;
 	uint64_t period;
-	void *reserved[2];
+	brink_timer *ahead;
+	void *slot;
 };
 
 /* Zeroes `timer` and sets its callback. */

@@ -231,6 +231,93 @@ static void told_when_to_look(void)
 	CHECK(calls == TIMERS);
 }
 
+/* In a list that the wheel has spread out, each timer names the one that comes AHEAD places later. */
+static size_t check_hints(struct brink_list *list)
+{
+	struct brink_list *ahead = list->next;
+	size_t right = 0;
+
+	for (unsigned i = 0; i < BRINK__WHEEL_AHEAD && ahead != list; i++)
+		ahead = ahead->next;
+	for (struct brink_list *node = list->next; ahead != list; node = node->next, ahead = ahead->next) {
+		CHECK(brink__timer_at(node)->ahead == brink__timer_at(ahead));
+		right++;
+	}
+	return right;
+}
+
+static uint64_t latest; /* deadline that was called */
+
+static void called_and_gone(brink_timer *timer)
+{
+	CHECK(timer->deadline >= latest && timer->deadline <= loop->now);
+	latest = timer->deadline;
+	calls++;
+	free(timer);
+}
+
+#define MANY 40000
+
+static void start_many(brink_timer **timers, uint64_t after)
+{
+	for (size_t i = 0; i < MANY; i++) {
+		if (timers[i] != NULL)
+			continue;
+		timers[i] = malloc(sizeof **timers);
+		CHECK(timers[i] != NULL);
+		brink_timer_init(timers[i], called_and_gone);
+		CHECK(brink_timer_start(loop, timers[i], after + random_bits() % BRINK_SECONDS(1), 0) == 0);
+	}
+}
+
+static void stop_half(brink_timer **timers)
+{
+	for (size_t i = random_below(2); i < MANY; i += 1 + random_below(3)) {
+		if (timers[i] == NULL)
+			continue;
+		CHECK(brink_timer_stop(timers[i]) == 0);
+		free(timers[i]);
+		timers[i] = NULL;
+	}
+}
+
+static size_t check_level(unsigned level)
+{
+	size_t right = 0;
+
+	for (unsigned i = 0; i < BRINK__WHEEL_SLOTS; i++)
+		if ((loop->wheel.occupied[level] >> i & 1) != 0)
+			right += check_hints(&loop->wheel.slots[level][i].timers);
+	return right;
+}
+
+/* So many that walks through the lists look ahead, also at timers that were stopped and whose memory is gone. */
+static void many_that_go(void)
+{
+	brink_timer **timers = calloc(MANY, sizeof(brink_timer *));
+
+	CHECK(timers != NULL);
+	latest = calls = 0;
+	loop->now = (loop->now >> 34 << 34) + (UINT64_C(1) << 34); /* where slots of 2^34, 2^28 and 2^22 ns begin */
+	start_many(timers, BRINK_SECONDS(1));
+	CHECK(check_level(2) > MANY / 2);
+	loop->now += BRINK_SECONDS(1) + BRINK_MS(500); /* in the middle of a slot of 2^28 ns, which has been spread out */
+	for (size_t i = 0; i < MANY; i++)
+		if (timers[i]->deadline <= loop->now)
+			timers[i] = NULL; /* goes in its call */
+	brink__timers_run(loop);
+	CHECK(check_level(1) > 100);
+	for (unsigned i = 0; i < 4; i++) {
+		stop_half(timers);
+		start_many(timers, 0); /* behind those that are left */
+	}
+	calls = 0;
+	loop->now += BRINK_SECONDS(2);
+	brink__timers_run(loop);
+	CHECK(calls == MANY && loop->wheel.count == 0);
+	free(timers);
+}
+
 int main(int argc, char **argv)
 {
 	seed_random(argc, argv, (uint64_t)time(NULL));
@@ -248,6 +335,8 @@ int main(int argc, char **argv)
 	passed("the same with three timers");
 	told_when_to_look();
 	passed("looked at only when the wheel says so");
+	many_that_go();
+	passed("many, of which half go before the lists are walked that they stood in");
 	free(loop);
 	return finish();
 }
