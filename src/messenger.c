@@ -306,6 +306,7 @@ void brink__messenger_install(struct brink__socket_config *config)
 	struct brink_socket_options *options = &config->options;
 
 	atomic_fetch_add(&options->messenger->references, 1);
+	config->raw = options->messenger->raw != NULL;
 	config->below_end = options->on_end;
 	config->below_close = options->on_close;
 	options->on_bytes = on_bytes;

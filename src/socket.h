@@ -36,6 +36,7 @@
 struct brink__socket_config {
 	atomic_uint references;
 	bool client; /* it connects, and may be revived */
+	bool raw;    /* on_bytes is the program's own, and what it leaves is what it could not take */
 	struct brink_address address; /* of a client; not set where a name has to be looked up */
 	struct brink__socket_name *name; /* of a client that was given one; NULL */
 	struct brink_socket_options options; /* with the defaults filled in */
@@ -88,7 +89,12 @@ enum {
 	BRINK__SOCKET_DEADLINE = 512 /* the protocol's deadline is before the timer's */
 };
 
-enum { BRINK__PAUSED_BY_USER = 1, BRINK__PAUSED_BY_MESSENGER = 2, BRINK__PAUSED_BY_PROTOCOL = 4 };
+enum {
+	BRINK__PAUSED_BY_USER = 1,
+	BRINK__PAUSED_BY_MESSENGER = 2,
+	BRINK__PAUSED_BY_PROTOCOL = 4,
+	BRINK__PAUSED_BY_LIMIT = 8 /* on_bytes could not write on what came; until the low mark */
+};
 
 #define BRINK__UNFAILED 1 /* of `error`: no errno that we give is above 0 */
 
@@ -111,6 +117,7 @@ struct brink_socket {
 	atomic_bool resting;   /* in a pool: its taker's, or its end's, who exchanges this for false */
 	atomic_bool parked;   /* the right to read rests here until resume */
 	atomic_bool retell;   /* on_bytes is to be called with what is there, before the next read */
+	atomic_bool refused;  /* a write was, by the limit, since on_bytes was called last */
 	_Atomic unsigned char state;
 	_Atomic unsigned char read_wait, write_wait; /* the directions that the transport waits for */
 	atomic_int error; /* BRINK__UNFAILED, or what it failed with */
@@ -290,9 +297,11 @@ void brink__socket_resume_reading(brink_socket *socket);
 /* For a protocol that cannot take what has come, and later can: then it is called with it again. */
 void brink__socket_stall(brink_socket *socket);
 void brink__socket_unstall(brink_socket *socket);
+/* The end of a pause by the limit: on_bytes is called with what it left. */
+void brink__socket_read_at_low(brink_socket *socket);
 static inline bool brink__socket_reading_held(brink_socket *socket)
 {
-	return (atomic_load(&socket->paused) & BRINK__PAUSED_BY_MESSENGER) != 0;
+	return (atomic_load(&socket->paused) & (BRINK__PAUSED_BY_MESSENGER | BRINK__PAUSED_BY_LIMIT)) != 0;
 }
 
 /* socket_stream.c: on the loop, all but the first of sockets with a stream. */
@@ -320,6 +329,8 @@ int brink__socket_admit(brink_socket *socket, size_t size, unsigned flags);
 void brink__socket_sent(brink_socket *socket, size_t size);
 void brink__socket_tell_water(brink_socket *socket);
 void brink__socket_wake_waiters(brink_socket *socket);
+/* Reads no more before the unsent bytes are down at the low mark. By who has the right to read. */
+void brink__socket_wait_for_low(brink_socket *socket);
 
 /* socket_timeout.c. On the loop's thread: */
 int brink__timing_start(brink_socket *socket); /* at the beginning of a life */

@@ -92,6 +92,7 @@ int brink__socket_config_create(struct brink__socket_config **created, const str
 	}
 	set_defaults(&config->options);
 	config->client = options->address != NULL || options->name != NULL;
+	config->raw = options->messenger == NULL;
 	result = config->options.low_water > config->options.high_water ? -EINVAL : 0;
 	if (result == 0 && options->name != NULL)
 		result = brink__socket_name_create(config, options->name);
@@ -132,6 +133,7 @@ void brink__socket_new_life(brink_socket *socket, int fd)
 	atomic_store(&socket->rose, false);
 	atomic_store(&socket->parked, false);
 	atomic_store(&socket->retell, false);
+	atomic_store(&socket->refused, false);
 	atomic_store(&socket->our_end, false);
 	atomic_store(&socket->end_counts, false);
 	atomic_store(&socket->their_end, false);

@@ -131,6 +131,19 @@ static ssize_t read_once(brink_socket *socket, size_t budget)
 
 /* ---- telling the program ---- */
 
+static void call_on_bytes(brink_socket *socket)
+{
+	const struct brink_socket_options *options = brink__socket_options(socket);
+
+	if (options->executor != NULL) {
+		options->on_bytes(socket, &socket->in, options->arg);
+		return;
+	}
+	socket->corked = true;
+	options->on_bytes(socket, &socket->in, options->arg);
+	brink__socket_uncork(socket);
+}
+
 static void tell_bytes(brink_socket *socket)
 {
 	const struct brink_socket_options *options = brink__socket_options(socket);
@@ -141,13 +154,18 @@ static void tell_bytes(brink_socket *socket)
 	}
 	if (options->messenger == NULL)
 		brink__count(&socket->messages, 1);
-	if (options->executor != NULL) {
-		options->on_bytes(socket, &socket->in, options->arg);
-		return;
-	}
-	socket->corked = true;
-	options->on_bytes(socket, &socket->in, options->arg);
-	brink__socket_uncork(socket);
+	atomic_store_explicit(&socket->refused, false, memory_order_relaxed);
+	call_on_bytes(socket);
+	/* Read on, what it leaves would grow as long as the peer sends and does not read. */
+	if (brink_buffer_length(&socket->in) != 0 && socket->config->raw && atomic_load(&socket->refused))
+		brink__socket_wait_for_low(socket);
+}
+
+/* Two that see the low mark at once ask for it twice. */
+static void tell_again(brink_socket *socket)
+{
+	if (brink_buffer_length(&socket->in) != 0 || !socket->config->raw)
+		tell_bytes(socket);
 }
 
 static void tell_end(brink_socket *socket)
@@ -187,8 +205,8 @@ static enum outcome read_all(brink_socket *socket)
 
 		if (brink__socket_failed(socket) || park(socket))
 			return KEPT;
-		if (atomic_exchange(&socket->retell, false)) {
-			tell_bytes(socket);
+		if (brink__unlikely(atomic_exchange(&socket->retell, false))) {
+			tell_again(socket);
 			continue;
 		}
 		result = read_once(socket, budget);
@@ -344,6 +362,12 @@ void brink__socket_unstall(brink_socket *socket)
 {
 	atomic_store(&socket->retell, true);
 	resume_for(socket, BRINK__PAUSED_BY_PROTOCOL);
+}
+
+void brink__socket_read_at_low(brink_socket *socket)
+{
+	atomic_store(&socket->retell, true);
+	resume_for(socket, BRINK__PAUSED_BY_LIMIT);
 }
 
 void brink__socket_hold_reading(brink_socket *socket)

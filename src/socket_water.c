@@ -82,13 +82,31 @@ int brink_socket_wait(brink_socket *socket, int64_t timeout)
 
 /* ---- the limit and the marks ---- */
 
+static bool takes_again(brink_socket *socket, size_t unsent)
+{
+	const struct brink_socket_options *options = brink__socket_options(socket);
+
+	/* The marks need not be below the limit. */
+	return unsent <= options->low_water && unsent < options->unsent_limit;
+}
+
+void brink__socket_wait_for_low(brink_socket *socket)
+{
+	atomic_fetch_or(&socket->paused, BRINK__PAUSED_BY_LIMIT);
+	/* After that: who lowers the bytes looks at it afterwards. */
+	if (takes_again(socket, atomic_load(&socket->unsent)))
+		brink__socket_read_at_low(socket);
+}
+
 int brink__socket_admit(brink_socket *socket, size_t size, unsigned flags)
 {
 	const struct brink_socket_options *options = brink__socket_options(socket);
 	size_t before = atomic_load_explicit(&socket->unsent, memory_order_relaxed);
 
-	if (before >= options->unsent_limit && (flags & BRINK_WRITE_FORCE) == 0)
+	if (before >= options->unsent_limit && (flags & BRINK_WRITE_FORCE) == 0) {
+		atomic_store(&socket->refused, true);
 		return -BRINK_EOVERCROWDED;
+	}
 	before = atomic_fetch_add(&socket->unsent, size);
 	if (before == 0)
 		brink__timing_note_write(socket);
@@ -107,6 +125,8 @@ void brink__socket_sent(brink_socket *socket, size_t size)
 	if (left > brink__socket_options(socket)->low_water)
 		return;
 	brink__socket_wake_waiters(socket);
+	if (brink__unlikely(atomic_load(&socket->paused) & BRINK__PAUSED_BY_LIMIT) && takes_again(socket, left))
+		brink__socket_read_at_low(socket);
 	if (atomic_load(&socket->crowded) && atomic_exchange(&socket->crowded, false))
 		brink__socket_post(socket, BRINK__SOCKET_WATER);
 }

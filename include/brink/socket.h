@@ -44,7 +44,9 @@ enum brink_socket_state {
  * for longer. */
 typedef void brink_socket_fn(brink_socket *socket, void *arg);
 /* `in` holds what has arrived and was not taken so far; what is left in it comes again
- * with the next bytes. */
+ * with the next bytes. Where a write to the socket was refused by unsent_limit during the call, it
+ * comes again when the unsent bytes are down at low_water, and nothing is read before: so
+ * a peer that does not read is not read from without end. */
 typedef void brink_socket_bytes_fn(brink_socket *socket, brink_buffer *in, void *arg);
 /* `error`: 0 after brink_socket_close() or the peer's end, else a negative errno. `text`: what
  * brink_socket_fail() was given, or what failed, or the error in words: never NULL; valid
@@ -191,7 +193,8 @@ BRINK_API int brink_socket_shutdown(brink_socket *socket);
 
 /* Sends what is queued, ends our side, waits for the peer's end (linger_timeout), dropping
  * what it still sends, so that it need not lose our last bytes to a reset. Then the socket
- * fails with error 0. Later writes: -EPIPE. No on_bytes, on_end any more.
+ * fails with error 0. Later writes: -EPIPE. No on_bytes, on_end any more. The sending takes as
+ * long as the peer takes to read: only write_timeout and idle_timeout put a bound to it.
  *   -EPIPE    it was called before
  *   -ENOTCONN the socket has failed */
 BRINK_API int brink_socket_close(brink_socket *socket);

@@ -3,6 +3,7 @@
 #include "socket_stage.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define LIMIT 400000u
 #define HIGH 300000u
@@ -140,6 +141,92 @@ static void driven_by_marks(enum kind kind)
 	forget(&taken);
 	end_life(&life);
 	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* ---- a peer that does not read ---- */
+
+#define MUCH 100000000u /* more than a kernel keeps on the way there and back */
+
+struct mirror {
+	struct life life;
+	size_t most; /* that on_bytes was called with */
+	uint64_t said;
+	struct taken heard;
+};
+
+static void say_back(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	struct mirror *mirror = arg;
+	size_t size = brink_buffer_length(in);
+	int result;
+
+	mirror->most = size > mirror->most ? size : mirror->most;
+	result = brink_socket_write(socket, in);
+	if (result < 0)
+		CHECK_ERROR(result, -BRINK_EOVERCROWDED);
+}
+
+/* The next of the pattern; false: there is no room. */
+static bool say(struct mirror *mirror)
+{
+	uint8_t bytes[4096];
+	ssize_t n;
+
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = pattern(mirror->said + i);
+	n = write(mirror->life.pair.theirs, bytes, sizeof bytes);
+	mirror->said += n > 0 ? (uint64_t)n : 0;
+	return n > 0;
+}
+
+/* Until nothing is taken for some turns; false: there was no end of it. */
+static bool say_until_it_stops(struct mirror *mirror)
+{
+	uint64_t most = mirror->said + MUCH;
+
+	for (unsigned idle = 0; idle < 6 && mirror->said < most; idle++) {
+		while (mirror->said < most && say(mirror))
+			idle = 0;
+		turn(mirror->life.loop);
+	}
+	return mirror->said < most;
+}
+
+/* What it says is not taken without end; and it gets back all of what was taken when it reads. */
+static void check_mirror(enum kind kind, brink_executor *executor)
+{
+	brink_loop *loop = new_loop();
+	struct mirror mirror = {.most = 0};
+	struct brink_socket_options options = marks;
+
+	options.on_bytes = say_back;
+	options.arg = &mirror;
+	options.executor = executor;
+	options.read_budget = 50000;
+	open_life(&mirror.life, loop, kind, &options);
+	for (unsigned round = 0; round < 3; round++) {
+		CHECK(say_until_it_stops(&mirror));
+		TAKE_UNTIL(&mirror.life, &mirror.heard, mirror.heard.size == mirror.said);
+	}
+	CHECK(mirror.most < LIMIT);
+	expect_pattern(&mirror.heard, mirror.said);
+	forget(&mirror.heard);
+	end_life(&mirror.life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+static void what_is_refused_waits(enum kind kind)
+{
+	check_mirror(kind, NULL);
+}
+
+static void what_is_refused_waits_on_an_executor(enum kind kind)
+{
+	brink_executor *executor;
+
+	CHECK_OK(brink_executor_create(&executor, &(struct brink_executor_options){.threads = 2}));
+	check_mirror(kind, executor);
+	CHECK_OK(brink_executor_destroy(executor));
 }
 
 /* ---- threads that wait ---- */
@@ -310,6 +397,9 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-water/marks-alternate", marks_alternate, KINDS_STREAM),
 	SCENARIO("socket-water/marks-of-a-small-limit", marks_of_a_small_limit, KINDS_STREAM),
 	SCENARIO("socket-water/driven-by-marks", driven_by_marks, KINDS_STREAM),
+	SCENARIO("socket-water/what-is-refused-waits", what_is_refused_waits, KINDS_STREAM),
+	SCENARIO("socket-water/what-is-refused-waits-on-an-executor", what_is_refused_waits_on_an_executor,
+	         KINDS_STREAM),
 	SCENARIO("socket-water/woken-at-the-low-mark", woken_at_the_low_mark, KINDS_STREAM),
 	SCENARIO("socket-water/wait-is-over", wait_is_over, KINDS_STREAM),
 	SCENARIO("socket-water/woken-by-failure", woken_by_failure, KINDS_STREAM),
