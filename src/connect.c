@@ -112,10 +112,19 @@ int brink__connect_check(int fd, const struct brink_address *address)
 int brink__connect_timed_out(brink_socket *socket)
 {
 	unsigned limit = brink__socket_options(socket)->unreachable_after;
+	unsigned count = atomic_load(&socket->config->timeouts_in_a_row);
 
-	if (socket->timeouts_in_a_row < limit)
-		socket->timeouts_in_a_row++;
-	return socket->timeouts_in_a_row < limit ? -ETIMEDOUT : -ENETUNREACH;
+	/* Several that time out at once may go above the limit. */
+	if (count < limit)
+		count = atomic_fetch_add(&socket->config->timeouts_in_a_row, 1) + 1;
+	return count < limit ? -ETIMEDOUT : -ENETUNREACH;
+}
+
+void brink__connect_stood(brink_socket *socket)
+{
+	/* A server's connections all have this one, which none of them writes to. */
+	if (atomic_load_explicit(&socket->config->timeouts_in_a_row, memory_order_relaxed) != 0)
+		atomic_store(&socket->config->timeouts_in_a_row, 0);
 }
 
 void brink__connect_edge(brink_socket *socket)

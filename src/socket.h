@@ -32,9 +32,10 @@
 
 #include <stdatomic.h>
 
-/* The options, which many sockets may share; unchangeable. */
+/* The options, which many sockets may share; unchangeable, but for the counts. */
 struct brink__socket_config {
 	atomic_uint references;
+	atomic_uint timeouts_in_a_row; /* of connects: of the socket's, or of all that a client makes */
 	bool client; /* it connects, and may be revived */
 	bool raw;    /* on_bytes is the program's own, and what it leaves is what it could not take */
 	struct brink_address address; /* of a client; not set where a name has to be looked up */
@@ -152,7 +153,6 @@ struct brink_socket {
 	atomic_bool their_end; /* seen; by who has the right to read */
 	bool reset;       /* the descriptor is to be closed with a reset */
 	atomic_bool end_counts; /* our end tells that what was sent is whole: without it, likewise. By any thread */
-	unsigned timeouts_in_a_row; /* of connects */
 	uint64_t failed_at; /* by the loop's clock */
 	brink_task task;
 	struct brink__offload *offload; /* reading is the executor's */
@@ -363,6 +363,7 @@ int brink__connect_check(int fd, const struct brink_address *address);
 void brink__connect_edge(brink_socket *socket); /* in BRINK_SOCKET_CONNECTING */
 /* One more connect timed out: the error for it. */
 int brink__connect_timed_out(brink_socket *socket);
+void brink__connect_stood(brink_socket *socket); /* the next that times out is the first again */
 /* Non-blocking, close-on-exec, and the options of a stream. -EBADF, -ENOTSOCK, -ENOTCONN. */
 int brink__socket_prepare(int fd, unsigned flags);
 

@@ -304,7 +304,7 @@ void brink__timing_opened(brink_socket *socket)
 {
 	struct brink__socket_timing *timing = get(socket);
 
-	socket->timeouts_in_a_row = 0;
+	brink__connect_stood(socket);
 	if (timing == NULL || timing->connect_by == NEVER)
 		return;
 	timing->connect_by = timing->retry_at = NEVER;

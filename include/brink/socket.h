@@ -102,8 +102,9 @@ struct brink_socket_options {
 	uint64_t write_timeout;   /* unsent bytes, and the kernel took none */
 	uint64_t linger_timeout;  /* how long a close waits for the peer's end; 0: 2 s */
 	/* After so many connects in a row that timed out, the error is -ENETUNREACH instead of
-	 * -ETIMEDOUT. 0: 3. Counted for the socket over its revivals, without
-	 * those whose time was over before the name was found. */
+	 * -ETIMEDOUT. 0: 3. Counted for the socket over its revivals and probes, and for all
+	 * connections of a client (brink/client.h) together, until one stands; without those
+	 * whose time was over before the name was found. */
 	unsigned unreachable_after;
 	/* For sockets with an address or a name: probe a failed one so often; 0: never. After each
 	 * failed probe the interval is doubled, up to probe_interval_max (0: 64 times

@@ -353,6 +353,60 @@ static void short_ones(enum kind kind)
 	close_scene(&scene);
 }
 
+/* ---- a peer that cannot be reached ---- */
+
+static void time_out(struct scene *scene, int error)
+{
+	unsigned closes = scene->stage.seen.closes;
+	brink_socket *socket = take(scene);
+
+	RUN_UNTIL(scene->stage.loop, scene->stage.seen.closes == closes + 1);
+	CHECK_ERROR(scene->stage.seen.error, error);
+	brink_client_give(scene->client, socket);
+}
+
+static void stand(struct scene *scene)
+{
+	unsigned opens = scene->stage.seen.opens, closes = scene->stage.seen.closes;
+	brink_socket *socket = take(scene);
+	int fd;
+
+	RUN_UNTIL(scene->stage.loop, scene->stage.seen.opens == opens + 1);
+	CHECK_OK(brink_socket_fail(brink_socket_get_id(socket), 0, NULL));
+	brink_client_give(scene->client, socket);
+	RUN_UNTIL(scene->stage.loop, scene->stage.seen.closes == closes + 1);
+	while ((fd = accept(scene->stage.server.listener, NULL, NULL)) >= 0)
+		close_fd(&fd);
+}
+
+/* It is the peer's timeouts that count, whichever connections had them. */
+static void unreachable_peer(enum kind kind)
+{
+	for (int what = BRINK_CLIENT_SINGLE; what <= BRINK_CLIENT_SHORT; what++) {
+		struct scene scene;
+		struct crowd crowd;
+		int fd;
+
+		open_scene(&scene, kind, (enum brink_client_kind)what);
+		stop_server(&scene.stage.server);
+		start_server(&scene.stage.server, 0);
+		see(&scene.stage.seen, &scene.options.socket);
+		scene.options.socket.connect_timeout = BRINK_MS(30);
+		create(&scene);
+		crowd_server(&scene.stage.server, &crowd);
+		for (unsigned i = 1; i <= 4; i++)
+			time_out(&scene, i < 3 ? -ETIMEDOUT : -ENETUNREACH);
+		disperse(&crowd);
+		while ((fd = accept(scene.stage.server.listener, NULL, NULL)) >= 0)
+			close_fd(&fd);
+		stand(&scene);
+		crowd_server(&scene.stage.server, &crowd);
+		time_out(&scene, -ETIMEDOUT); /* the first in a new row */
+		disperse(&crowd);
+		close_scene(&scene);
+	}
+}
+
 /* ---- many threads ---- */
 
 #define USERS 4
@@ -571,6 +625,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("client/pool-waiters-in-turn", pool_waiters_in_turn, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-cancelled", pool_waiters_cancelled, KINDS_STREAM),
 	SCENARIO("client/short-ones", short_ones, KINDS_STREAM),
+	SCENARIO("client/unreachable-peer", unreachable_peer, KINDS_STREAM),
 	SCENARIO("client/single-by-many", single_by_many, KINDS_STREAM, .flags = TRACE_FREE),
 	SCENARIO("client/single-broken-by-many", single_broken_by_many, KINDS_STREAM, .flags = TRACE_FREE),
 	SCENARIO("client/pool-by-many", pool_by_many, KINDS_STREAM, .flags = TRACE_FREE),
