@@ -121,10 +121,12 @@ static void on_accept(brink_listener *listener, int fd, const struct brink_addre
 	options.address = NULL;
 	options.fd = fd;
 	/* No callback comes before we return: both ids are known to all of them. */
-	if (brink_socket_create(&pair->ids[0], forwarder->loop, &options) == 0)
+	if (brink_socket_create(&pair->ids[0], forwarder->loop, &options) == 0) {
 		pair->open = 2;
-	else
-		brink_socket_fail(pair->ids[1], -ECONNABORTED, NULL);
+		return;
+	}
+	close(fd);
+	brink_socket_fail(pair->ids[1], -ECONNABORTED, NULL);
 }
 
 static void on_signal(brink_signal *signal)

@@ -23,6 +23,7 @@ static void on_request(brink_message *message, void *arg)
 {
 	char digits[16] = "";
 	unsigned flags = 0;
+	int rc;
 
 	(void)arg;
 	if (message->kind == SLEEP) {
@@ -31,8 +32,11 @@ static void on_request(brink_message *message, void *arg)
 	} else if (message->kind != ECHO) {
 		flags = BRINK_LENGTH_ERROR;
 	}
-	/* The connection may be gone by now; then nobody wants the answer. */
-	brink_length_reply(message, flags, &message->body);
+	/* The connection may be gone by now; then nobody wants the answer. Without memory, or where
+	 * the client does not read its answers, it would wait for this one for ever. */
+	rc = brink_length_reply(message, flags, &message->body);
+	if (rc < 0)
+		brink_socket_fail(brink_socket_get_id(message->socket), rc, "an answer is lost");
 	brink_message_free(message);
 }
 
