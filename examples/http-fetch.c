@@ -1,19 +1,31 @@
-/* Fetches over HTTP.
+/* Fetches over HTTP, plain or over TLS.
  *
- *     http-fetch http://127.0.0.1:8080/path ...            GET each of them, one after another
+ *     http-fetch http://www.example.org/path ...           GET each of them, one after another
  *     http-fetch --post TEXT http://127.0.0.1:8080/path    POST
- *     http-fetch --head http://127.0.0.1:8080/path         HEAD: shows the headers
+ *     http-fetch --head http://[::1]:8080/path             HEAD: shows the headers
+ *     http-fetch --ca FILE https://localhost:8443/path     trusts these, and not whom the system does
  *
- * The host is an address: names are not looked up. All URLs are to be of one server; they go over
- * one connection. Status 1 if one of them fails. */
+ * All URLs are to be of one server; they go over one connection. Where a page has moved to is shown by
+ * --head: it is not gone after. Status 1 if one of them fails. */
 #include <brink.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 struct state {
 	brink_loop *loop;
+	brink_tls *tls;
 	int left, failed, show_head;
+	const char *post, *ca;
+};
+
+/* "https://www.example.org:8443/path" in parts. */
+struct place {
+	int secure;
+	char host[256]; /* in brackets, if it was */
+	char name[280]; /* with the port */
+	const char *path;
 };
 
 static void print_part(brink_buffer *part, void *arg)
@@ -45,37 +57,44 @@ static void on_response(const struct brink_http_response *response, int error, v
 		brink_loop_stop(state->loop);
 }
 
-/* "http://127.0.0.1:8080/path": the address, and where the path is; NULL. */
-static const char *split(const char *url, char *address, size_t size)
+static int split(const char *url, struct place *place)
 {
-	const char *host = url + 7;
+	const char *host, *port;
 	size_t length;
 
-	if (strncmp(url, "http://", 7) != 0)
-		return NULL;
+	place->secure = strncmp(url, "https://", 8) == 0;
+	if (!place->secure && strncmp(url, "http://", 7) != 0)
+		return -EINVAL;
+	host = url + (place->secure ? 8 : 7);
 	length = strcspn(host, "/");
-	if (length + 4 > size)
-		return NULL;
-	memcpy(address, host, length);
-	/* Without a port it is 80. */
-	strcpy(address + length, strrchr(host, ':') == NULL ? ":80" : "");
-	return host[length] != '\0' ? host + length : "/";
+	place->path = host[length] != '\0' ? host + length : "/";
+	/* The colons of an IPv6 address are in brackets. */
+	port = host + (*host == '[' ? strcspn(host, "]/") : 0);
+	port += strcspn(port, ":/");
+	if (port == host || (size_t)(port - host) >= sizeof place->host || length + 5 > sizeof place->name)
+		return -EINVAL;
+	snprintf(place->host, sizeof place->host, "%.*s", (int)(port - host), host);
+	snprintf(place->name, sizeof place->name, "%.*s%s", (int)length, host,
+	         *port == ':' ? "" : place->secure ? ":443" : ":80");
+	return 0;
 }
 
-static int fetch(brink_http_client *client, struct state *state, const char *url, const char *post)
+static int fetch(brink_http_client *client, struct state *state, const char *url)
 {
-	char address[256];
+	struct place place = {0};
 	brink_buffer body = {0};
+	int rc = split(url, &place);
 	struct brink_http_fetch_options options = {
-		.method = post != NULL ? "POST" : state->show_head ? "HEAD" : "GET",
-		.target = split(url, address, sizeof address),
+		.method = state->post != NULL ? "POST" : state->show_head ? "HEAD" : "GET",
+		.target = place.path,
 		.body = &body,
 		.on_part = print_part,
 		.on_response = on_response,
 		.arg = state,
 	};
-	int rc = post != NULL ? brink_buffer_append(&body, post, strlen(post)) : 0;
 
+	if (rc == 0 && state->post != NULL)
+		rc = brink_buffer_append(&body, state->post, strlen(state->post));
 	if (rc == 0)
 		rc = brink_http_fetch(client, &options);
 	if (rc == 0)
@@ -84,21 +103,38 @@ static int fetch(brink_http_client *client, struct state *state, const char *url
 	return rc;
 }
 
-static int fetch_all(struct state *state, char **urls, const char *post)
+/* Whose certificate it has to be: the host, of an address without its brackets. */
+static int open_tls(struct state *state, const struct place *place)
 {
-	struct brink_address address;
-	brink_http_client *client = NULL;
-	char text[256];
+	char peer[256];
 	int rc;
 
-	if (*urls == NULL || split(*urls, text, sizeof text) == NULL || brink_address_parse(&address, text) < 0) {
-		fputs("usage: http-fetch [--head | --post TEXT] http://ADDRESS:PORT/PATH ...\n", stderr);
+	snprintf(peer, sizeof peer, "%s", place->host + (place->host[0] == '['));
+	peer[strcspn(peer, "]")] = '\0';
+	rc = brink_tls_create(&state->tls, &(struct brink_tls_options){.peer_name = peer, .ca_file = state->ca});
+	if (rc < 0)
+		fprintf(stderr, "http-fetch: %s\n", brink_tls_error());
+	return rc;
+}
+
+static int fetch_all(struct state *state, char **urls)
+{
+	brink_http_client *client = NULL;
+	struct place place;
+	int rc = 0;
+
+	if (*urls == NULL || split(*urls, &place) < 0) {
+		fputs("usage: http-fetch [--head | --post TEXT] [--ca FILE] http[s]://HOST[:PORT]/PATH ...\n", stderr);
 		return -1;
 	}
-	rc = brink_http_client_create(&client, state->loop, &(struct brink_http_client_options){
-		.address = &address, .timeout = BRINK_SECONDS(120)});
+	if (place.secure)
+		rc = open_tls(state, &place);
+	if (rc == 0)
+		rc = brink_http_client_create(&client, state->loop, &(struct brink_http_client_options){
+			.name = place.name, .timeout = BRINK_SECONDS(120), .socket = {.transport_arg = state->tls,
+				.transport = place.secure ? brink_tls_transport() : NULL}});
 	for (; rc == 0 && *urls != NULL; urls++)
-		rc = fetch(client, state, *urls, post);
+		rc = fetch(client, state, *urls);
 	if (rc == 0)
 		rc = brink_loop_run(state->loop);
 	if (rc < 0)
@@ -110,19 +146,19 @@ static int fetch_all(struct state *state, char **urls, const char *post)
 int main(int argc, char **argv)
 {
 	struct state state = {0};
-	const char *post = NULL;
 	int first = 1, rc;
 
-	if (argc > 1 && strcmp(argv[1], "--head") == 0) {
-		state.show_head = 1;
-		first = 2;
-	} else if (argc > 2 && strcmp(argv[1], "--post") == 0) {
-		post = argv[2];
-		first = 3;
-	}
+	for (; first < argc && strncmp(argv[first], "--", 2) == 0; first++)
+		if (strcmp(argv[first], "--head") == 0)
+			state.show_head = 1;
+		else if (first + 1 < argc && strcmp(argv[first], "--post") == 0)
+			state.post = argv[++first];
+		else if (first + 1 < argc && strcmp(argv[first], "--ca") == 0)
+			state.ca = argv[++first];
 	rc = brink_loop_create(&state.loop, NULL);
 	if (rc == 0)
-		rc = fetch_all(&state, argv + (first < argc ? first : argc), post);
+		rc = fetch_all(&state, argv + (first < argc ? first : argc));
 	brink_loop_destroy(state.loop);
+	brink_tls_release(state.tls);
 	return rc < 0 || state.failed;
 }

@@ -58,6 +58,6 @@ noinst_PROGRAMS += examples/http-server examples/http-fetch examples/http-proxy
 examples_http_server_SOURCES = %reldir%/http-server.c
 examples_http_server_LDADD = libbrink-tls.la libbrink.la
 examples_http_fetch_SOURCES = %reldir%/http-fetch.c
-examples_http_fetch_LDADD = libbrink.la
+examples_http_fetch_LDADD = libbrink-tls.la libbrink.la
 examples_http_proxy_SOURCES = %reldir%/http-proxy.c
 examples_http_proxy_LDADD = libbrink-tls.la libbrink.la

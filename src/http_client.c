@@ -3,6 +3,8 @@
 
 #include "http_client.h"
 #include "memory.h"
+#include "resolver.h"
+#include "socket.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,8 +16,11 @@
 
 static void drop(brink_http_client *client)
 {
-	if (client->destroyed && client->calls == 0)
-		brink__free(client);
+	if (!client->destroyed || client->calls > 0)
+		return;
+	if (client->socket.resolver != NULL)
+		brink__resolver_drop(client->socket.resolver);
+	brink__free(client);
 }
 
 /* The first is over. The client may be gone afterwards, unless the caller counts as a call. */
@@ -153,7 +158,8 @@ static int connect_link(brink_http_client *client)
 		return -ENOMEM;
 	rc = brink__http_reader_init(&link->reader, true, &client->limits, 0);
 	if (rc == 0) {
-		options.address = &client->address;
+		if (options.name == NULL)
+			options.address = &client->address;
 		options.on_bytes = on_bytes;
 		options.on_end = on_end;
 		options.on_close = on_close;
@@ -244,12 +250,29 @@ static bool options_are_sound(const struct brink_http_client_options *options)
 	static void *const zero[sizeof options->reserved / sizeof options->reserved[0]];
 	const struct brink_socket_options *socket = &options->socket;
 
-	return options->address != NULL && socket->address == NULL && socket->fd == 0 && socket->on_open == NULL &&
-	       socket->on_bytes == NULL && socket->on_end == NULL && socket->on_high == NULL &&
-	       socket->on_low == NULL && socket->on_close == NULL && socket->on_revive == NULL &&
-	       socket->on_written == NULL && socket->arg == NULL && socket->messenger == NULL &&
-	       socket->executor == NULL && socket->probe_interval == 0 &&
+	return (options->address == NULL) != (options->name == NULL) && socket->address == NULL && socket->name == NULL &&
+	       socket->fd == 0 && socket->on_open == NULL && socket->on_bytes == NULL && socket->on_end == NULL &&
+	       socket->on_high == NULL && socket->on_low == NULL && socket->on_close == NULL &&
+	       socket->on_revive == NULL && socket->on_written == NULL && socket->arg == NULL &&
+	       socket->messenger == NULL && socket->executor == NULL && socket->probe_interval == 0 &&
 	       memcmp(options->reserved, zero, sizeof zero) == 0;
+}
+
+/* What each connection would be refused for is said at once. */
+static int try_socket(const struct brink_http_client_options *options, const brink_loop *loop)
+{
+	struct brink_socket_options socket = options->socket;
+	struct brink__socket_config *config;
+	int rc;
+
+	if (socket.resolver != NULL && brink__resolver_loop(socket.resolver) != loop)
+		return -EINVAL;
+	socket.address = options->address;
+	socket.name = options->name;
+	rc = brink__socket_config_create(&config, &socket);
+	if (rc == 0)
+		brink__socket_config_drop(config);
+	return rc;
 }
 
 static bool host_is_sound(const char *host)
@@ -261,46 +284,84 @@ static bool host_is_sound(const char *host)
 }
 
 /* That of a UNIX socket is a file, which is no host. */
+static int host_of_name(const char *name, bool plain, char *text, size_t size)
+{
+	char host[BRINK__HOST_MOST + 1];
+	const char *service;
+	int length = brink__query_host(name, host);
+
+	if (length < 0)
+		return length;
+	service = strrchr(name, ':');
+	if (host[0] == '\0')
+		length = snprintf(text, size, "localhost");
+	else if (strcmp(service, plain ? ":80" : ":443") == 0 || strcmp(service, plain ? ":http" : ":https") == 0)
+		length = snprintf(text, size, "%.*s", (int)(service - name), name);
+	else if (service[1 + strspn(service + 1, "0123456789")] == '\0')
+		length = snprintf(text, size, "%s", name);
+	else
+		return -EINVAL;
+	return (size_t)length < size ? 0 : -ENAMETOOLONG;
+}
+
 static int host_of(const struct brink_http_client_options *options, char *text, size_t size)
 {
-	int rc;
+	int rc = 0;
 
-	if (options->host != NULL || options->address->storage.ss_family == AF_UNIX) {
-		snprintf(text, size, "%s", options->host == NULL ? "localhost" : options->host);
-		return host_is_sound(text) && (options->host == NULL || strlen(options->host) < size) ? 0 : -EINVAL;
-	}
-	rc = brink_address_format(options->address, text, size);
-	return rc < 0 ? rc : 0;
+	if (options->host != NULL)
+		rc = strlen(options->host) < size ? snprintf(text, size, "%s", options->host) : -EINVAL;
+	else if (options->name != NULL)
+		rc = host_of_name(options->name, options->socket.transport == NULL, text, size);
+	else if (options->address->storage.ss_family == AF_UNIX)
+		snprintf(text, size, "localhost");
+	else
+		rc = brink_address_format(options->address, text, size);
+	if (rc < 0)
+		return rc;
+	return host_is_sound(text) ? 0 : -EINVAL;
+}
+
+static void set_up(brink_http_client *client, brink_loop *loop, const struct brink_http_client_options *options)
+{
+	client->loop = loop;
+	if (options->name != NULL)
+		client->socket.name = strcpy(client->host + strlen(client->host) + 1, options->name);
+	else
+		client->address = *options->address;
+	if (client->socket.resolver != NULL)
+		brink__resolver_hold(client->socket.resolver);
+	client->timeout = options->timeout == 0 ? TIMEOUT : options->timeout;
+	client->end = &client->first;
+	brink_task_init(&client->task, start);
+	brink_timer_init(&client->timer, on_timeout);
 }
 
 int brink_http_client_create(brink_http_client **client, brink_loop *loop,
                              const struct brink_http_client_options *options)
 {
 	char host[BRINK__HTTP_HOST];
+	struct brink_http_limits limits;
 	brink_http_client *made;
 	int rc;
 
 	if (loop == NULL || options == NULL || !options_are_sound(options))
 		return -EINVAL;
-	rc = host_of(options, host, sizeof host);
+	limits = options->limits;
+	rc = brink__http_limits_fill(&limits);
+	if (rc == 0)
+		rc = try_socket(options, loop);
+	if (rc == 0)
+		rc = host_of(options, host, sizeof host);
 	if (rc < 0)
 		return rc;
-	made = brink__allocate(1, sizeof *made + strlen(host) + 1);
+	made = brink__allocate(1, sizeof *made + strlen(host) + 1 +
+	                              (options->name != NULL ? strlen(options->name) + 1 : 0));
 	if (made == NULL)
 		return -ENOMEM;
 	strcpy(made->host, host);
-	made->loop = loop;
-	made->address = *options->address;
+	made->limits = limits;
 	made->socket = options->socket;
-	made->timeout = options->timeout == 0 ? TIMEOUT : options->timeout;
-	made->end = &made->first;
-	brink_task_init(&made->task, start);
-	brink_timer_init(&made->timer, on_timeout);
-	made->limits = options->limits;
-	if (brink__http_limits_fill(&made->limits) < 0) {
-		brink__free(made);
-		return -EINVAL;
-	}
+	set_up(made, loop, options);
 	*client = made;
 	return 0;
 }

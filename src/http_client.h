@@ -33,7 +33,7 @@ struct brink__http_link {
 
 struct brink_http_client {
 	brink_loop *loop;
-	struct brink_address address;
+	struct brink_address address; /* unless `socket` has a name */
 	struct brink_http_limits limits;
 	struct brink_socket_options socket;
 	uint64_t timeout;
@@ -45,7 +45,7 @@ struct brink_http_client {
 	unsigned calls; /* of the program, that are being made */
 	brink_task task;
 	brink_timer timer;
-	char host[]; /* of the Host header */
+	char host[]; /* of the Host header; behind it the name */
 };
 
 /* http_exchange.c */

@@ -179,7 +179,8 @@ fetched()
 fetch_fails_well()
 {
 	! examples/http-fetch "$url/none" && ! examples/http-fetch http://127.0.0.1:1/ &&
-		! examples/http-fetch ftp://127.0.0.1/ && ! examples/http-fetch
+		! examples/http-fetch ftp://127.0.0.1/ && ! examples/http-fetch http://nonesuch.invalid/ &&
+		! examples/http-fetch
 }
 
 fetched_from_python()
@@ -200,7 +201,9 @@ END_OF_PYTHON
 		sleep 0.1
 	done
 	from=http://127.0.0.1:$(cat "$scratch/python")
-	examples/http-fetch "$from/large" "$from/small" >"$scratch/out"
+	named=http://localhost:${from##*:} # of which one address may refuse
+	examples/http-fetch "$from/large" "$from/small" >"$scratch/out" &&
+		examples/http-fetch "$named/small" | cmp - "$scratch/small"
 	verdict=$?
 	cat "$scratch/large" "$scratch/small" | cmp - "$scratch/out" || verdict=1
 	kill "$other"
@@ -292,7 +295,7 @@ trusted=
 certify()
 {
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3 -subj '/CN=localhost' \
-		-addext 'subjectAltName=IP:127.0.0.1' -keyout "$scratch/key.pem" -out "$scratch/certificate.pem"
+		-addext 'subjectAltName=IP:127.0.0.1,DNS:localhost' -keyout "$scratch/key.pem" -out "$scratch/certificate.pem"
 }
 
 tls_works()
@@ -310,8 +313,35 @@ over_tls()
 	attempt "$backend: curl gets the page over TLS" tls_page_is_there
 	attempt "$backend: curl streams both ways over TLS" streamed $trusted
 	attempt "$backend: the server stops, that was for TLS" stopped_well
+	attempt "$backend: our client, over TLS from openssl" fetched_from_openssl
 	attempt "$backend: a proxy for TLS survives the server behind it" \
 		behind_a_proxy https "$scratch/certificate.pem" "$scratch/key.pem"
+}
+
+# By a name and by an address, from openssl s_server, whose bodies end with the connection.
+fetched_from_openssl()
+{
+	: >"$scratch/openssl"
+	(cd "$scratch" && exec openssl s_server -accept 127.0.0.1:0 -cert certificate.pem -key key.pem -WWW \
+		>openssl 2>&1 </dev/null) &
+	other=$!
+	tries=0
+	until grep -q '^ACCEPT' "$scratch/openssl"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] && kill -0 "$other" 2>/dev/null || return 1
+		sleep 0.1
+	done
+	from=127.0.0.1:$(sed -n 's/^ACCEPT.*:\([0-9]*\)$/\1/p' "$scratch/openssl" | head -n 1)
+	verdict=0
+	examples/http-fetch --ca "$scratch/certificate.pem" "https://$from/large" "https://$from/small" >"$scratch/out" &&
+		cat "$scratch/large" "$scratch/small" | cmp - "$scratch/out" || verdict=1
+	examples/http-fetch --ca "$scratch/certificate.pem" "https://localhost:${from#*:}/small" |
+		cmp - "$scratch/small" || verdict=1
+	! examples/http-fetch "https://$from/small" || verdict=1 # nobody vouches for it
+	kill "$other"
+	wait "$other" 2>/dev/null
+	other=
+	return $verdict
 }
 
 untrusted()

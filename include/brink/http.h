@@ -176,19 +176,25 @@ BRINK_API void brink_http_request_free(brink_http_request *request);
 /* Requests to one server, one after another over one connection, which is made when it is
  * needed and kept as long as both sides like. */
 struct brink_http_client_options {
-	const struct brink_address *address; /* copied */
-	const char *host;                    /* for the Host header, copied; NULL: the address */
+	const struct brink_address *address; /* copied; or: */
+	/* As in the options of a socket: "www.example.org:80". Each connection looks it up. Copied. */
+	const char *name;
+	/* For the Host header, copied. NULL: the address; or the name, without the port that is usual: 80 or
+	 * "http" where the connection is plain, 443 or "https" where it has a transport. */
+	const char *host;
 	struct brink_http_limits limits;
 	uint64_t timeout; /* ns that a fetch may take, from when its turn comes; 0: 60 s */
-	/* Of the connections: transport, limits and timeouts. Left zero are address, fd, arg, messenger,
-	 * executor, the probes and all callbacks. */
+	/* Of the connections: resolver, transport, limits and timeouts. Left zero are address, name, fd, arg,
+	 * messenger, executor, the probes and all callbacks. */
 	struct brink_socket_options socket;
 	void *reserved[4]; /* must be zero */
 };
 
 /* Connects nothing yet. Before the loop is destroyed it has to be destroyed.
- *   -EINVAL   no address, an option is out of range or is to be left zero; a host with other than
- *             visible characters
+ *   -EINVAL   neither address nor name, or both; an option is out of range or is to be left zero; a name
+ *             that is none; a host with other than visible characters, or none to a name with a service
+ *             of another kind
+ *   -ENAMETOOLONG
  *   -ENOTSUP  built without HTTP
  *   -ENOMEM */
 BRINK_API int brink_http_client_create(brink_http_client **client, brink_loop *loop,
@@ -231,7 +237,8 @@ struct brink_http_fetch_options {
 };
 
 /* Begins a fetch, or has it wait for those before it. Nothing of the options is needed afterwards. Of
- * the headers, Host and Content-Length are the library's. Responses of 100 to 199 are passed over. When
+ * the headers, Host and Content-Length are the library's. Responses of 100 to 199 are passed over; one that
+ * says where else to look (300 to 399) is a response like others: nothing follows it by itself. When
  * a connection that was kept turns out to have ended, a fetch with a safe or idempotent method
  * (GET, HEAD, OPTIONS, PUT, DELETE, TRACE) is tried once more, on a new one.
  *   -EINVAL   no on_response; a method, target or header that is not well formed; CONNECT; reserved

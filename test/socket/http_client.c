@@ -1,6 +1,7 @@
 /* The client: against our server, and against peers that say what they should not. */
 #include "groups.h"
 #include "http_stage.h"
+#include "names_stage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -318,12 +319,118 @@ static void no_answer(enum kind kind)
 	close_peer(&peer);
 }
 
+/* ---- a server's name ---- */
+
+static int create(struct caller *caller, brink_loop *loop, const struct brink_http_client_options *options)
+{
+	memset(caller, 0, sizeof *caller);
+	return brink_http_client_create(&caller->client, loop, options);
+}
+
+static bool nobody_is_connected(const struct web *web)
+{
+	struct brink_server_counts counts;
+
+	brink_server_counters(web->service.server, &counts);
+	return counts.open == 0;
+}
+
+/* Of its two addresses the first refuses. The resolver may be gone when the next connection is made. */
+static void by_name(enum kind kind)
+{
+	struct brink_http_client_options options = {0};
+	char name[64], expected[80];
+	struct caller caller;
+	struct web web;
+
+	need_scripted_names();
+	open_web(&web, kind, ONE_LOOP);
+	start_web(&web);
+	script_addresses("web.test", "127.0.0.9 127.0.0.1");
+	script_error("gone.test", BRINK_ENONAME);
+	snprintf(name, sizeof name, "web.test:%u", brink_address_port(&web.service.address));
+	snprintf(expected, sizeof expected, "GET / %s\n", name);
+	options.name = name;
+	options.socket.resolver = new_resolver(web.service.loop, NULL);
+	CHECK_OK(create(&caller, web.service.loop, &options));
+	memset(name, 0, sizeof name); /* it was copied */
+	call(&web, &caller, "GET", "/", "");
+	CHECK(strcmp(caller.body, expected) == 0);
+	call(&web, &caller, "GET", "/bad", ""); /* and the connection is closed */
+	call(&web, &caller, "GET", "/", "");
+	call(&web, &caller, "GET", "/bad", "");
+	RUN_UNTIL(web.service.loop, nobody_is_connected(&web));
+	turn_briefly(web.service.loop);
+	brink_resolver_destroy(options.socket.resolver);
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	RUN_UNTIL(web.service.loop, caller.over == 5);
+	CHECK_EQ(caller.error, -ECANCELED);
+	brink_http_client_destroy(caller.client);
+	options.name = "gone.test:80";
+	options.socket.resolver = NULL;
+	CHECK_OK(create(&caller, web.service.loop, &options));
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	RUN_UNTIL(web.service.loop, caller.over == 1);
+	CHECK_EQ(caller.error, -BRINK_ENONAME);
+	brink_http_client_destroy(caller.client);
+	close_web(&web);
+	forget_names();
+}
+
+static void refused_names(enum kind kind)
+{
+	static const char *const bad[] = {"", "h", "h:", ":80", "h:80:80", "h:70000", "h:gopher", "a b:80", "a/b:80"};
+	static const char *const good[] = {"h:http", "h:80", "h:8080", "[::1]:80", "127.0.0.1:http", "unix:/none"};
+	struct brink_http_client_options options = {0};
+	brink_loop *loop = new_loop(), *other = new_loop();
+	struct brink_address address;
+	struct caller caller;
+
+	(void)kind;
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		options.name = good[i];
+		if (create(&caller, loop, &options) == -ENOTSUP)
+			SKIP("the library was built without HTTP");
+		CHECK(caller.client != NULL);
+		brink_http_client_destroy(caller.client);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		options.name = bad[i];
+		if (create(&caller, loop, &options) != -EINVAL)
+			FAIL("not refused: %s", bad[i]);
+	}
+	options = (struct brink_http_client_options){.name = "h:gopher", .host = "h"};
+	CHECK_OK(create(&caller, loop, &options));
+	brink_http_client_destroy(caller.client);
+	/* What each connection would be refused for. */
+	options.name = "h:80";
+	options.socket.attempt_delay = 1;
+	CHECK_ERROR(create(&caller, loop, &options), -EINVAL);
+	options.socket.attempt_delay = 0;
+	CHECK_OK(brink_resolver_create(&options.socket.resolver, other, NULL));
+	CHECK_ERROR(create(&caller, loop, &options), -EINVAL);
+	brink_resolver_destroy(options.socket.resolver);
+	options.socket.resolver = NULL;
+	options.socket.name = "h:80";
+	CHECK_ERROR(create(&caller, loop, &options), -EINVAL);
+	CHECK_OK(brink_address_parse(&address, "127.0.0.1:1"));
+	options = (struct brink_http_client_options){.name = "h:80", .address = &address};
+	CHECK_ERROR(create(&caller, loop, &options), -EINVAL);
+	options.name = NULL;
+	options.socket.name = "h:80";
+	CHECK_ERROR(create(&caller, loop, &options), -EINVAL);
+	CHECK_OK(brink_loop_destroy(loop));
+	CHECK_OK(brink_loop_destroy(other));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("http-client/well-served", well_served, KINDS_STREAM),
 	SCENARIO("http-client/refused-fetches", refused_fetches, KIND_NONE),
 	SCENARIO("http-client/responses", responses, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/stale", stale, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/no-answer", no_answer, KIND_TCP),
+	SCENARIO("http-client/by-name", by_name, KIND_TCP),
+	SCENARIO("http-client/refused-names", refused_names, KIND_NONE),
 	NO_MORE_SCENARIOS,
 };
 const struct group http_client_group = {"http-client", scenarios};
