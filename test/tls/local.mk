@@ -1,6 +1,6 @@
 # TLS with programs that others wrote: OpenSSL's own client and server, and curl.
 
-EXTRA_DIST += %reldir%/foreign.sh
+EXTRA_DIST += %reldir%/foreign.sh %reldir%/programs.sh
 
 if OPENSSL
 check_PROGRAMS += %reldir%/peer
