@@ -136,7 +136,7 @@ static int use_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_
                    int closes)
 {
 	const struct brink__tls_connection *connection = SSL_get_app_data(ssl);
-{	struct brink__tls_shared *shared = connection->tls->shared;
+	struct brink__tls_shared *shared = connection->tls->shared;
 	int result;
 
 	if (closes)
@@ -144,7 +144,7 @@ static int use_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_
 	result = open_ticket(shared, name, iv, cipher, mac);
 	/* A ticket of TLS 1.3 is used once. */
 	return result == 1 && SSL_version(ssl) >= TLS1_3_VERSION ? 2 : result;
-}}
+}
 
 /* ---- of a context ---- */
 
