@@ -130,6 +130,16 @@ int brink__http_tell_to_go_on(brink_http_request *request)
 	return rc;
 }
 
+/* With the lock. What has no body was not asked about by on_head: it has come to its end. */
+static bool may_be_read(brink_http_request *request)
+{
+	if (request->head->length == 0 && !request->head->chunked)
+		request->body_state = 1;
+	else if (!request->streamed)
+		return false;
+	return !request->told;
+}
+
 int brink_http_request_read(brink_http_request *request, brink_http_body_fn *fn, void *arg)
 {
 	struct brink__http_session *session = request->session;
@@ -137,7 +147,7 @@ int brink_http_request_read(brink_http_request *request, brink_http_body_fn *fn,
 	int rc;
 
 	pthread_mutex_lock(&session->lock);
-	possible = request->streamed && !request->told && fn != NULL;
+	possible = fn != NULL && may_be_read(request);
 	pthread_mutex_unlock(&session->lock);
 	if (!possible)
 		return -EINVAL;

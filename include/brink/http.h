@@ -128,7 +128,7 @@ typedef void brink_http_body_fn(brink_http_request *request, brink_buffer *part,
 /* Has a streamed body handed to `fn`, from now on: what has come, in this call, and what comes,
  * on the thread that reads the connection; one call at a time. A client that waits for "100
  * Continue" is told it with this. Called again, it hands over what was left. The request is not
- * to be freed in `fn` before the last call.
+ * to be freed in `fn` before the last call. Of a request without a body the first call is the last.
  *   -EINVAL   the body was collected, or its end was told already */
 BRINK_API int brink_http_request_read(brink_http_request *request, brink_http_body_fn *fn, void *arg);
 

@@ -67,6 +67,13 @@ static void streamed_back(enum kind kind)
 		expect_body(&web, fd, 200, "abcdef");
 		ask_slowly(&web, fd, "2\r\njk\r\n0\r\n\r\n");
 		expect_body(&web, fd, 200, "ghijk");
+		/* No body is the same as an empty one. */
+		ask(&web, fd, "POST /stream HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+		expect_body(&web, fd, 200, "");
+		ask(&web, fd, "POST /stream HTTP/1.1\r\n" HOST "Content-Length: 0\r\n\r\nGET /stream HTTP/1.1\r\n" HOST
+		    "Expect: 100-continue\r\n\r\n");
+		expect_body(&web, fd, 200, "");
+		expect_body(&web, fd, 200, "");
 		ask(&web, fd, "GET /e HTTP/1.1\r\n" HOST "\r\n");
 		expect_body(&web, fd, 200, "GET /e h\n");
 		close_fd(&fd);
