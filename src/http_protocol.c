@@ -15,6 +15,7 @@
 #define HEAD_TIMEOUT BRINK_SECONDS(20)
 #define BODY_TIMEOUT BRINK_SECONDS(20)
 #define IDLE_TIMEOUT BRINK_SECONDS(60)
+#define WRITE_TIMEOUT BRINK_SECONDS(60)
 #define MIN_RATE 500u
 #define MAX_PIPELINED 16u
 #define WINDOW ((size_t)256 << 10)
@@ -35,6 +36,8 @@ static void fill(struct brink_http_options *options)
 		options->min_rate = MIN_RATE;
 	if (options->idle_timeout == 0)
 		options->idle_timeout = IDLE_TIMEOUT;
+	if (options->write_timeout == 0)
+		options->write_timeout = WRITE_TIMEOUT;
 }
 
 int brink_http_create(brink_http **http, const struct brink_http_options *options)
@@ -357,5 +360,6 @@ void brink_http_protocol(brink_http *http, struct brink_protocol *protocol)
 		.arg = http,
 		.max_message = SIZE_MAX, /* the limits are http's */
 		.first_timeout = http->options.head_timeout,
+		.write_timeout = http->options.write_timeout,
 	};
 }

@@ -301,6 +301,21 @@ static uint64_t first_timeout(const brink_messenger *messenger)
 	return have == 0 || have == messenger->protocol_count ? longest : UINT64_MAX;
 }
 
+/* Likewise; 0 where only some have one. */
+static uint64_t write_timeout(const brink_messenger *messenger)
+{
+	uint64_t longest = 0;
+
+	for (unsigned i = 0; i < messenger->protocol_count; i++) {
+		uint64_t timeout = messenger->protocols[i].write_timeout;
+
+		if (timeout == 0)
+			return 0;
+		longest = timeout > longest ? timeout : longest;
+	}
+	return longest;
+}
+
 void brink__messenger_install(struct brink__socket_config *config)
 {
 	struct brink_socket_options *options = &config->options;
@@ -313,4 +328,6 @@ void brink__messenger_install(struct brink__socket_config *config)
 	options->on_end = on_end;
 	options->on_close = on_close;
 	config->first_timeout = first_timeout(options->messenger);
+	if (options->write_timeout == 0)
+		options->write_timeout = write_timeout(options->messenger);
 }

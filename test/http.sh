@@ -75,6 +75,11 @@ streamed()
 	get --data-binary "@$scratch/large" "$@" "$url/stream" | cmp - "$scratch/large"
 }
 
+streamed_nothing()
+{
+	status_is 200 --data '' "$url/stream" && [ -z "$(get --data '' "$url/stream")" ]
+}
+
 # curl waits for "100 Continue" before a large body.
 continued()
 {
@@ -109,6 +114,7 @@ with_curl()
 	attempt "$backend: curl posts in chunks" echoed -H 'Transfer-Encoding: chunked'
 	attempt "$backend: curl streams both ways" streamed
 	attempt "$backend: curl streams both ways, in chunks" streamed -H 'Transfer-Encoding: chunked'
+	attempt "$backend: curl streams nothing" streamed_nothing
 	attempt "$backend: curl waits for 100 Continue" continued
 	attempt "$backend: curl speaks HTTP/1.0" old_version
 	attempt "$backend: curl, through us as a proxy: an absolute target" \

@@ -84,12 +84,14 @@ struct brink_http_options {
 	uint64_t min_rate;      /* bytes in a second that a body has to come with on the whole, after
 	                         * body_timeout; 0: 500 [408] */
 	uint64_t idle_timeout;  /* between requests; 0: 60 s */
-	void *reserved[4];      /* must be zero */
+	/* The client takes nothing of its replies; 0: 60 s; UINT64_MAX: none. For sockets whose options have no
+	 * write_timeout, where all protocols have one. */
+	uint64_t write_timeout;
+	void *reserved[4]; /* must be zero */
 };
 
 /* Makes it for any number of connections, on any threads. It must outlive the sockets whose
- * messenger has it. Clients that do not read their replies are for write_timeout in the options
- * of the sockets. A server that is being stopped reads a body that is coming to its end, and answers it,
+ * messenger has it. A server that is being stopped reads a body that is coming to its end, and answers it,
  * and then closes the connection.
  *   -EINVAL   no on_request, a limit is out of range, or reserved memory is not zero
  *   -ENOTSUP  built without HTTP

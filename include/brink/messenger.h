@@ -108,6 +108,8 @@ struct brink_protocol {
 	/* Nanoseconds from on_open until the first message; then the socket fails with -ETIMEDOUT. 0: none.
 	 * Where several protocols are possible, the longest holds, if all have one. */
 	uint64_t first_timeout;
+	/* Nanoseconds: write_timeout of sockets whose options have none. Of several protocols likewise. */
+	uint64_t write_timeout;
 	void *reserved[1]; /* must be zero */
 };
 

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define HOST "Host: h\r\n"
@@ -143,6 +144,33 @@ static void replies_unread(enum kind kind)
 	close_web(&web);
 }
 
+/* Nothing of the socket's options is needed for that. */
+static void replies_never_read(enum kind kind)
+{
+	char request[REQUEST + 1];
+	size_t written = 0;
+	struct web web;
+	int fd;
+
+	make_request(request);
+	open_web(&web, kind, ONE_LOOP);
+	web.options.on_request = reply_at_length;
+	web.options.write_timeout = BRINK_MS(100);
+	start_web(&web);
+	fd = visit(&web);
+	while (atomic_load(&web.service.closed) == 0 && written < (256u << 20)) {
+		ssize_t n = send(fd, request + written % REQUEST, REQUEST - written % REQUEST, MSG_NOSIGNAL);
+
+		written += n > 0 ? (size_t)n : 0;
+		if (n <= 0)
+			RUN_UNTIL(web.service.loop, ready_now(fd, BRINK_WRITE) || atomic_load(&web.service.closed) == 1);
+	}
+	CHECK_EQ(atomic_load(&web.service.closed), 1);
+	CHECK_EQ(atomic_load(&web.service.error), -ETIMEDOUT);
+	close_fd(&fd);
+	close_web(&web);
+}
+
 /* ---- bodies in tiny pieces ---- */
 
 #define TINY 1500u
@@ -200,6 +228,7 @@ static void tiny_pieces(enum kind kind)
 
 static const struct scenario scenarios[] = {
 	SCENARIO("http-bound/replies-unread", replies_unread, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-bound/replies-never-read", replies_never_read, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-bound/tiny-pieces", tiny_pieces, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };
