@@ -113,6 +113,16 @@ static bool take_portion(struct brink__http_session *session, struct portion *po
 
 /* ---- room for streamed replies ---- */
 
+/* What waits behind another reply shares the window; as it has bytes that wait it will hear when they are sent. */
+static size_t waiting_behind(const struct brink__http_session *session)
+{
+	size_t waits = 0;
+
+	for (const brink_http_request *request = session->first->next; request != NULL; request = request->next)
+		waits += brink_buffer_length(&request->out);
+	return waits;
+}
+
 bool brink__http_crowded(brink_http_request *request)
 {
 	struct brink__http_session *session = request->session;
@@ -120,6 +130,8 @@ bool brink__http_crowded(brink_http_request *request)
 
 	if (session->first == request)
 		waits += atomic_load(&session->socket->unsent);
+	else if (waits > 0 && session->first != NULL)
+		waits = waiting_behind(session);
 	return waits > session->http->options.window;
 }
 

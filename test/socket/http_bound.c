@@ -171,6 +171,79 @@ static void replies_never_read(enum kind kind)
 	close_web(&web);
 }
 
+/* ---- replies that wait for the one before them ---- */
+
+#define PART 200u
+#define PARTS 40
+
+struct reply {
+	struct web *web;
+	int parts;
+};
+
+static void write_on(brink_http_request *request, void *arg)
+{
+	struct reply *reply = arg;
+	int rc = 0;
+
+	while (rc == 0 && reply->parts < PARTS) {
+		brink_buffer part = {0};
+		char bytes[PART] = "";
+
+		CHECK_OK(brink_buffer_append(&part, bytes, PART));
+		reply->parts++;
+		atomic_fetch_add(&reply->web->parts, 1);
+		rc = brink_http_reply_write(request, &part);
+		CHECK(rc >= 0);
+	}
+	if (rc == 1)
+		return;
+	CHECK_OK(brink_http_reply_end(request));
+	brink_http_request_free(request);
+}
+
+static void keep_or_stream(brink_http_request *request, void *arg)
+{
+	static struct reply replies[16];
+	struct web *web = arg;
+	unsigned number = atomic_fetch_add(&web->asked, 1);
+
+	if (number == 0) {
+		keep_first(request, web);
+		return;
+	}
+	replies[number] = (struct reply){.web = web};
+	CHECK_OK(brink_http_reply_begin(request, 200, NULL, 0, -1, write_on, &replies[number]));
+	write_on(request, &replies[number]);
+}
+
+/* The window is the connection's, not each reply's; and each of them comes to its end. */
+static void replies_behind_another(enum kind kind)
+{
+	struct answer answer;
+	struct web web;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.options.on_request = keep_or_stream;
+	web.options.window = 10 * PART;
+	start_web(&web);
+	fd = visit(&web);
+	for (int i = 0; i < 16; i++)
+		ask(&web, fd, "GET / HTTP/1.1\r\n" HOST "\r\n");
+	RUN_UNTIL(web.service.loop, atomic_load(&web.asked) == 16);
+	CHECK(atomic_load(&web.parts) >= 10);
+	CHECK(atomic_load(&web.parts) <= 10 + 16);
+	answer_kept(&web, 0);
+	expect_body(&web, fd, 200, "0");
+	for (int i = 1; i < 16; i++) {
+		read_answer(&web, fd, &answer, false);
+		CHECK(answer.status == 200 && answer.length == PARTS * PART);
+	}
+	close_fd(&fd);
+	close_web(&web);
+}
+
 /* ---- bodies in tiny pieces ---- */
 
 #define TINY 1500u
@@ -229,6 +302,7 @@ static void tiny_pieces(enum kind kind)
 static const struct scenario scenarios[] = {
 	SCENARIO("http-bound/replies-unread", replies_unread, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-bound/replies-never-read", replies_never_read, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-bound/replies-behind-another", replies_behind_another, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-bound/tiny-pieces", tiny_pieces, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };
