@@ -8,6 +8,9 @@
 #include <string.h>
 #include <time.h>
 
+#define CHUNK_LINE 24u
+#define FEW 2048u /* bytes of a chunk that are copied */
+
 static const struct {
 	unsigned status;
 	const char *reason;
@@ -119,12 +122,29 @@ int brink__http_put(brink_buffer *out, const char *text)
 }
 
 /* Its bytes are moved; on an error `part` is as before, and in `out` may be what is of no use. */
+/* In one piece: three would take more memory than the bytes. */
+static int put_small_chunk(brink_buffer *out, brink_buffer *part)
+{
+	char bytes[CHUNK_LINE + FEW + 2];
+	size_t size = brink_buffer_length(part), at = (size_t)snprintf(bytes, CHUNK_LINE, "%zx\r\n", size);
+
+	at += brink_buffer_copy(part, 0, bytes + at, size);
+	bytes[at++] = '\r';
+	bytes[at++] = '\n';
+	if (brink_buffer_append(out, bytes, at) < 0)
+		return -ENOMEM;
+	brink_buffer_clear(part);
+	return 0;
+}
+
 int brink__http_put_chunk(brink_buffer *out, brink_buffer *part)
 {
 	static char end_of_line[2] = {'\r', '\n'};
 	brink_buffer end = {0};
-	char line[24];
+	char line[CHUNK_LINE];
 
+	if (brink_buffer_length(part) <= FEW)
+		return put_small_chunk(out, part);
 	snprintf(line, sizeof line, "%zx\r\n", brink_buffer_length(part));
 	if (brink_buffer_wrap(&end, end_of_line, sizeof end_of_line, NULL, NULL) < 0)
 		return -ENOMEM;
