@@ -188,6 +188,9 @@ char *brink__http_write_date(char *at);
 char *brink__http_write_headers(char *at, const struct brink_http_header *headers, size_t count);
 size_t brink__http_headers_size(const struct brink_http_header *headers, size_t count);
 
+/* Part of a body, as a chunk or as it is. A large one is moved, a small one copied, so that many of
+ * them share a block. -ENOMEM: both are as before. */
 int brink__http_put_chunk(brink_buffer *out, brink_buffer *part);
+int brink__http_put_part(brink_buffer *out, brink_buffer *part);
 
 #endif

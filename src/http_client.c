@@ -283,7 +283,6 @@ static bool host_is_sound(const char *host)
 	return true;
 }
 
-/* That of a UNIX socket is a file, which is no host. */
 static int host_of_name(const char *name, bool plain, char *text, size_t size)
 {
 	char host[BRINK__HOST_MOST + 1];
@@ -304,6 +303,7 @@ static int host_of_name(const char *name, bool plain, char *text, size_t size)
 	return (size_t)length < size ? 0 : -ENAMETOOLONG;
 }
 
+/* That of a UNIX socket is a file, which is no host. */
 static int host_of(const struct brink_http_client_options *options, char *text, size_t size)
 {
 	int rc = 0;

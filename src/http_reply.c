@@ -226,29 +226,15 @@ int brink_http_reply_begin(brink_http_request *request, unsigned status, const s
 	return begin_and_flush(request, &reply, &out, false);
 }
 
-/* Into `out`, as it is to be sent. */
-static int frame(const brink_http_request *request, brink_buffer *part, brink_buffer *out)
-{
-	if (!request->chunked) {
-		brink_buffer_move(out, part);
-		return 0;
-	}
-	return brink__http_put_chunk(out, part);
-}
-
 static int write_part(brink_http_request *request, brink_buffer *part)
 {
 	struct brink__http_session *session = request->session;
-	brink_buffer out = {0};
+	int rc;
 
-	if (frame(request, part, &out) < 0) {
-		brink_buffer_clear(&out);
-		return -ENOMEM;
-	}
 	pthread_mutex_lock(&session->lock);
-	brink_buffer_move(&request->out, &out);
+	rc = request->chunked ? brink__http_put_chunk(&request->out, part) : brink__http_put_part(&request->out, part);
 	brink__http_flush_locked(session);
-	return 0;
+	return rc;
 }
 
 /* After the part was taken: -ECONNABORTED, or 1 if more should wait. */

@@ -80,10 +80,16 @@ static brink_http_request *take_first(struct brink__http_session *session)
 	return first;
 }
 
+/* The window is one of bytes, and each write that waits takes memory of its own, however small it is. So beyond these
+ * what is answered is gathered in the line, until the socket has sent some. As many as this are
+ * one system call in any case. */
+#define MOST_UNDER_WAY 64u
+
 /* What is to be done without the lock. */
 struct portion {
 	brink_buffer out;
 	brink_http_request *done, **end; /* their replies are complete */
+	bool writes; /* there is something in `out` */
 	bool last;   /* and the connection ends with them */
 	bool dead;
 	bool by_end; /* the last of it ends with the connection, and in no other way */
@@ -93,6 +99,8 @@ static bool take_portion(struct brink__http_session *session, struct portion *po
 {
 	*portion = (struct portion){.dead = session->dead};
 	portion->end = &portion->done;
+	if (session->under_way >= MOST_UNDER_WAY && !session->dead)
+		return false;
 	while (session->first != NULL && !portion->last) {
 		brink_http_request *request = session->first;
 
@@ -108,7 +116,9 @@ static bool take_portion(struct brink__http_session *session, struct portion *po
 	}
 	if (portion->last)
 		session->over = true;
-	return portion->done != NULL || brink_buffer_length(&portion->out) > 0;
+	portion->writes = brink_buffer_length(&portion->out) > 0;
+	session->under_way += portion->writes;
+	return portion->done != NULL || portion->writes;
 }
 
 /* ---- room for streamed replies ---- */
@@ -160,7 +170,6 @@ static void look_whether_idle(struct brink__http_session *session)
 		brink__http_set_phase(session, BRINK__HTTP_IDLE);
 }
 
-/* All that was written was handed on up to here. */
 static void on_sent(brink_socket *socket, int error, void *arg)
 {
 	struct brink__http_session *session = arg;
@@ -168,11 +177,10 @@ static void on_sent(brink_socket *socket, int error, void *arg)
 
 	(void)socket;
 	pthread_mutex_lock(&session->lock);
-	look_whether_idle(session);
-	brink__http_update_reading(session);
+	session->under_way--;
 	if (session->first != NULL)
 		request = take_wish(session, session->first, error != 0);
-	pthread_mutex_unlock(&session->lock);
+	brink__http_flush_locked(session);
 	if (request == NULL)
 		return;
 	request->on_ready(request, request->ready_arg);
@@ -181,7 +189,8 @@ static void on_sent(brink_socket *socket, int error, void *arg)
 
 /* ---- going out ---- */
 
-static void write_portion(struct brink__http_session *session, struct portion *portion)
+/* An error: on_sent is not called. */
+static int write_portion(struct brink__http_session *session, struct portion *portion)
 {
 	/* Requests are read only while there is room for their replies: that is the limit. */
 	struct brink_write_options options = {.flags = BRINK_WRITE_FORCE, .done = on_sent, .arg = session};
@@ -190,8 +199,8 @@ static void write_portion(struct brink__http_session *session, struct portion *p
 
 	if (portion->by_end)
 		atomic_store(&socket->end_counts, true);
-	if (!portion->dead && brink_buffer_length(&portion->out) > 0)
-		rc = brink_socket_write_with(socket, &portion->out, &options);
+	if (portion->writes)
+		rc = portion->dead ? -ECONNABORTED : brink_socket_write_with(socket, &portion->out, &options);
 	/* Of other errors the peer is the reason: it is gone, or has been told that it ends. */
 	if (rc == -ENOMEM)
 		brink_socket_fail(brink_socket_get_id(socket), rc, "no memory for a reply");
@@ -204,6 +213,7 @@ static void write_portion(struct brink__http_session *session, struct portion *p
 		portion->done = done->next;
 		brink__http_request_unref(done);
 	}
+	return rc;
 }
 
 void brink__http_flush(struct brink__http_session *session)
@@ -216,6 +226,7 @@ void brink__http_flush_locked(struct brink__http_session *session)
 {
 	struct portion portion;
 	bool last;
+	int rc;
 
 	if (session->writing) {
 		pthread_mutex_unlock(&session->lock);
@@ -224,8 +235,9 @@ void brink__http_flush_locked(struct brink__http_session *session)
 	session->writing = true;
 	while (take_portion(session, &portion)) {
 		pthread_mutex_unlock(&session->lock);
-		write_portion(session, &portion);
+		rc = write_portion(session, &portion);
 		pthread_mutex_lock(&session->lock);
+		session->under_way -= rc < 0;
 	}
 	session->writing = false;
 	last = session->last;

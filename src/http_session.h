@@ -62,6 +62,7 @@ struct brink__http_session {
 	unsigned pending;
 	brink_http_request *receiving; /* whose body comes */
 	bool writing; /* somebody takes what is answered from the line */
+	unsigned under_way; /* writes that the socket has */
 	bool over;    /* nothing more is read */
 	bool last;    /* all is answered: the connection ends with what is being written */
 	bool dead;    /* the connection is gone */

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #define CHUNK_LINE 24u
-#define FEW 2048u /* bytes of a chunk that are copied */
+#define FEW 2048u /* bytes that are copied, so that parts share a block */
 
 static const struct {
 	unsigned status;
@@ -121,7 +121,6 @@ int brink__http_put(brink_buffer *out, const char *text)
 	return brink_buffer_append(out, text, strlen(text));
 }
 
-/* Its bytes are moved; on an error `part` is as before, and in `out` may be what is of no use. */
 /* In one piece: three would take more memory than the bytes. */
 static int put_small_chunk(brink_buffer *out, brink_buffer *part)
 {
@@ -140,7 +139,7 @@ static int put_small_chunk(brink_buffer *out, brink_buffer *part)
 int brink__http_put_chunk(brink_buffer *out, brink_buffer *part)
 {
 	static char end_of_line[2] = {'\r', '\n'};
-	brink_buffer end = {0};
+	brink_buffer begin = {0}, end = {0};
 	char line[CHUNK_LINE];
 
 	if (brink_buffer_length(part) <= FEW)
@@ -148,11 +147,28 @@ int brink__http_put_chunk(brink_buffer *out, brink_buffer *part)
 	snprintf(line, sizeof line, "%zx\r\n", brink_buffer_length(part));
 	if (brink_buffer_wrap(&end, end_of_line, sizeof end_of_line, NULL, NULL) < 0)
 		return -ENOMEM;
-	if (brink__http_put(out, line) < 0) {
+	if (brink__http_put(&begin, line) < 0) {
 		brink_buffer_clear(&end);
 		return -ENOMEM;
 	}
+	brink_buffer_move(out, &begin);
 	brink_buffer_move(out, part);
 	brink_buffer_move(out, &end);
+	return 0;
+}
+
+int brink__http_put_part(brink_buffer *out, brink_buffer *part)
+{
+	char bytes[FEW];
+	size_t size = brink_buffer_length(part);
+
+	if (size > FEW) {
+		brink_buffer_move(out, part);
+		return 0;
+	}
+	brink_buffer_copy(part, 0, bytes, size);
+	if (brink_buffer_append(out, bytes, size) < 0)
+		return -ENOMEM;
+	brink_buffer_clear(part);
 	return 0;
 }

@@ -244,6 +244,71 @@ static void replies_behind_another(enum kind kind)
 	close_web(&web);
 }
 
+/* ---- replies in tiny parts ---- */
+
+#define BYTES 8000u
+
+static void write_bytes(brink_http_request *request, void *arg)
+{
+	unsigned *left = arg;
+	int rc = 0;
+
+	while (rc == 0 && *left > 0) {
+		brink_buffer part = {0};
+
+		CHECK_OK(brink_buffer_append(&part, "b", 1));
+		--*left;
+		rc = brink_http_reply_write(request, &part);
+		CHECK(rc >= 0);
+	}
+	if (rc == 1)
+		return;
+	CHECK_OK(brink_http_reply_end(request));
+	brink_http_request_free(request);
+}
+
+static void reply_in_bytes(brink_http_request *request, void *arg)
+{
+	static unsigned left;
+	int64_t length = strcmp(brink_http_request_target(request), "/length") == 0 ? (int64_t)BYTES : -1;
+	struct web *web = arg;
+	long before = blocks_live();
+
+	left = BYTES;
+	atomic_fetch_add(&web->asked, 1);
+	CHECK_OK(brink_http_reply_begin(request, 200, NULL, 0, length, write_bytes, &left));
+	write_bytes(request, &left);
+	/* Nothing of it is sent before this returns. */
+	CHECK(left < BYTES / 2);
+	if (blocks_live() - before > 500)
+		FAIL("%ld blocks for %u bytes", blocks_live() - before, BYTES - left);
+}
+
+/* What waits takes about the memory of its bytes, however few were written at a time. */
+static void tiny_parts(enum kind kind)
+{
+	static const char *const requests[] = {
+		"GET /length HTTP/1.1\r\n" HOST "\r\n", "GET /chunks HTTP/1.1\r\n" HOST "\r\n"};
+	struct answer answer;
+	struct web web;
+	int fd;
+
+	scarce_memory();
+	for (size_t i = 0; i < 2; i++) {
+		open_web(&web, kind, ONE_LOOP);
+		web.options.on_request = reply_in_bytes;
+		web.options.window = i == 0 ? BYTES * 3 / 4 : BYTES * 4;
+		start_web(&web);
+		fd = visit(&web);
+		ask(&web, fd, requests[i]);
+		RUN_UNTIL(web.service.loop, atomic_load(&web.asked) == 1);
+		read_answer(&web, fd, &answer, false);
+		CHECK(answer.status == 200 && answer.length == BYTES);
+		close_fd(&fd);
+		close_web(&web);
+	}
+}
+
 /* ---- bodies in tiny pieces ---- */
 
 #define TINY 1500u
@@ -303,6 +368,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-bound/replies-unread", replies_unread, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-bound/replies-never-read", replies_never_read, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-bound/replies-behind-another", replies_behind_another, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-bound/tiny-parts", tiny_parts, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-bound/tiny-pieces", tiny_pieces, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };
