@@ -173,9 +173,13 @@ int brink_http_reply(brink_http_request *request, unsigned status, const struct 
 	if (rc < 0)
 		return rc;
 	if (body != NULL && !request->silent)
-		brink_buffer_move(&out, body);
+		rc = brink__http_put_part(&out, body);
 	else if (body != NULL)
 		brink_buffer_clear(body);
+	if (rc < 0) {
+		brink_buffer_clear(&out);
+		return rc;
+	}
 	return begin_and_flush(request, &reply, &out, true);
 }
 

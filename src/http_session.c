@@ -233,7 +233,7 @@ void brink__http_flush_locked(struct brink__http_session *session)
 		return; /* and who writes looks again */
 	}
 	session->writing = true;
-	while (take_portion(session, &portion)) {
+	while (session->first != NULL && take_portion(session, &portion)) {
 		pthread_mutex_unlock(&session->lock);
 		rc = write_portion(session, &portion);
 		pthread_mutex_lock(&session->lock);

@@ -159,16 +159,18 @@ int brink__http_put_chunk(brink_buffer *out, brink_buffer *part)
 
 int brink__http_put_part(brink_buffer *out, brink_buffer *part)
 {
-	char bytes[FEW];
 	size_t size = brink_buffer_length(part);
+	void *room;
 
 	if (size > FEW) {
 		brink_buffer_move(out, part);
 		return 0;
 	}
-	brink_buffer_copy(part, 0, bytes, size);
-	if (brink_buffer_append(out, bytes, size) < 0)
+	room = brink_buffer_reserve(out, size, NULL);
+	if (room == NULL)
 		return -ENOMEM;
+	brink_buffer_copy(part, 0, room, size);
+	brink_buffer_commit(out, size);
 	brink_buffer_clear(part);
 	return 0;
 }

@@ -1,6 +1,7 @@
 /* The messenger: the object, its messages, and how it takes the place of a socket's callbacks. */
 #include "config.h"
 
+#include "cache.h"
 #include "memory.h"
 #include "messenger.h"
 
@@ -9,9 +10,16 @@
 
 /* ---- messages ---- */
 
+static const struct brink__cache messages = {
+	.class_of = BRINK__CACHE_MESSAGES, .batch = 32, .batches = 32, .size = sizeof(brink_message)};
+
 brink_message *brink__message_create(void)
 {
-	return brink__allocate(1, sizeof(brink_message));
+	brink_message *message = brink__cache_get(&messages);
+
+	if (message != NULL)
+		*message = (brink_message){0};
+	return message;
 }
 
 void brink_message_free(brink_message *message)
@@ -24,7 +32,7 @@ void brink_message_free(brink_message *message)
 	if (message->drop != NULL)
 		message->drop(message);
 	brink_buffer_clear(&message->body);
-	brink__free(message);
+	brink__cache_put(&messages, message);
 	if (channel != NULL)
 		brink__channel_processed(channel); /* with the message's reference */
 }
