@@ -37,6 +37,17 @@ static int ask_peer(int fd)
 	return getpeername(fd, (struct sockaddr *)&peer, &length) < 0 ? -errno : 0;
 }
 
+/* An empty datagram would count as the end. */
+static int check_stream(int fd)
+{
+	int type = SOCK_STREAM;
+	socklen_t length = sizeof type;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) < 0)
+		return -errno;
+	return type == SOCK_STREAM ? 0 : -EPROTOTYPE;
+}
+
 int brink__socket_prepare(int fd, unsigned flags)
 {
 	int result;
@@ -47,6 +58,9 @@ int brink__socket_prepare(int fd, unsigned flags)
 	 * EINVAL for it. */
 	result = ask_peer(fd);
 	if (result < 0 && result != -EINVAL)
+		return result;
+	result = check_stream(fd);
+	if (result < 0)
 		return result;
 	result = brink__os_adopt(fd);
 	if (result == 0)

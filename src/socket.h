@@ -364,7 +364,7 @@ void brink__connect_edge(brink_socket *socket); /* in BRINK_SOCKET_CONNECTING */
 /* One more connect timed out: the error for it. */
 int brink__connect_timed_out(brink_socket *socket);
 void brink__connect_stood(brink_socket *socket); /* the next that times out is the first again */
-/* Non-blocking, close-on-exec, and the options of a stream. -EBADF, -ENOTSOCK, -ENOTCONN. */
+/* Non-blocking, close-on-exec, and the options of a stream. -EBADF, -ENOTSOCK, -ENOTCONN, -EPROTOTYPE. */
 int brink__socket_prepare(int fd, unsigned flags);
 
 /* socket_dial.c */

@@ -119,7 +119,9 @@ struct brink_socket_options {
 /* Makes a socket and sets `*id` to its id, before the first callback. Any thread.
  *   -EINVAL   no loop, an option is out of range (low_water above high_water, fd below 0) or
  *             contradicts another, `name` is none, or reserved memory is not zero
- *   -ENOTSOCK, -EBADF, -ENOTCONN   what is wrong with `fd`, which stays the caller's
+ *   -ENOTSOCK, -EBADF, -ENOTCONN   what is wrong with `fd`, which stays the caller's; with
+ *             BRINK_SOCKET_AS_IT_IS it is not looked at
+ *   -EPROTOTYPE   the same: it is no stream (for datagrams: brink/datagram.h)
  *   -ECANCELED   the loop is being destroyed: asked for in a callback that comes of that
  *   -EMFILE, -ENFILE, -ENOMEM, -EAFNOSUPPORT, ...   nothing was made
  * What the network says of a connect comes by on_close; so does what a lookup brings. */

@@ -51,13 +51,16 @@ static void bad_options(enum kind kind)
 static void bad_descriptors(enum kind kind)
 {
 	brink_loop *loop = new_loop();
-	int ends[2], listener = open_listener(kind, 1), file = open("/dev/null", O_RDWR), closed, unconnected;
+	int ends[2], packets[2], listener = open_listener(kind, 1), file = open("/dev/null", O_RDWR), closed, unconnected;
 	struct brink_socket_options options = {.fd = 0};
 
 	SYSCALL(pipe(ends));
 	SYSCALL(file);
 	options.fd = ends[0];
 	refused(loop, &options, -ENOTSOCK);
+	SYSCALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, packets));
+	options.fd = packets[0];
+	refused(loop, &options, -EPROTOTYPE);
 	options.fd = file;
 	refused(loop, &options, -ENOTSOCK);
 	options.fd = listener;
@@ -73,8 +76,10 @@ static void bad_descriptors(enum kind kind)
 	refused(loop, &options, -EBADF);
 	expect_silence(loop);
 	CHECK_OK(brink_loop_destroy(loop));
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 2; i++) {
 		close_fd(&ends[i]);
+		close_fd(&packets[i]);
+	}
 	close_fd(&listener);
 	close_fd(&file);
 	close_fd(&unconnected);
