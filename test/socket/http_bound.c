@@ -178,7 +178,8 @@ static void replies_never_read(enum kind kind)
 
 struct reply {
 	struct web *web;
-	int parts;
+	unsigned left; /* parts */
+	size_t size;   /* of each */
 };
 
 static void write_on(brink_http_request *request, void *arg)
@@ -186,12 +187,12 @@ static void write_on(brink_http_request *request, void *arg)
 	struct reply *reply = arg;
 	int rc = 0;
 
-	while (rc == 0 && reply->parts < PARTS) {
+	while (rc == 0 && reply->left > 0) {
 		brink_buffer part = {0};
 		char bytes[PART] = "";
 
-		CHECK_OK(brink_buffer_append(&part, bytes, PART));
-		reply->parts++;
+		CHECK_OK(brink_buffer_append(&part, bytes, reply->size));
+		reply->left--;
 		atomic_fetch_add(&reply->web->parts, 1);
 		rc = brink_http_reply_write(request, &part);
 		CHECK(rc >= 0);
@@ -212,7 +213,7 @@ static void keep_or_stream(brink_http_request *request, void *arg)
 		keep_first(request, web);
 		return;
 	}
-	replies[number] = (struct reply){.web = web};
+	replies[number] = (struct reply){web, PARTS, PART};
 	CHECK_OK(brink_http_reply_begin(request, 200, NULL, 0, -1, write_on, &replies[number]));
 	write_on(request, &replies[number]);
 }
@@ -248,40 +249,21 @@ static void replies_behind_another(enum kind kind)
 
 #define BYTES 8000u
 
-static void write_bytes(brink_http_request *request, void *arg)
-{
-	unsigned *left = arg;
-	int rc = 0;
-
-	while (rc == 0 && *left > 0) {
-		brink_buffer part = {0};
-
-		CHECK_OK(brink_buffer_append(&part, "b", 1));
-		--*left;
-		rc = brink_http_reply_write(request, &part);
-		CHECK(rc >= 0);
-	}
-	if (rc == 1)
-		return;
-	CHECK_OK(brink_http_reply_end(request));
-	brink_http_request_free(request);
-}
-
 static void reply_in_bytes(brink_http_request *request, void *arg)
 {
-	static unsigned left;
+	static struct reply reply;
 	int64_t length = strcmp(brink_http_request_target(request), "/length") == 0 ? (int64_t)BYTES : -1;
 	struct web *web = arg;
 	long before = blocks_live();
 
-	left = BYTES;
+	reply = (struct reply){web, BYTES, 1};
 	atomic_fetch_add(&web->asked, 1);
-	CHECK_OK(brink_http_reply_begin(request, 200, NULL, 0, length, write_bytes, &left));
-	write_bytes(request, &left);
+	CHECK_OK(brink_http_reply_begin(request, 200, NULL, 0, length, write_on, &reply));
+	write_on(request, &reply);
 	/* Nothing of it is sent before this returns. */
-	CHECK(left < BYTES / 2);
+	CHECK(reply.left < BYTES / 2);
 	if (blocks_live() - before > 500)
-		FAIL("%ld blocks for %u bytes", blocks_live() - before, BYTES - left);
+		FAIL("%ld blocks for %u bytes", blocks_live() - before, BYTES - reply.left);
 }
 
 /* What waits takes about the memory of its bytes, however few were written at a time. */
