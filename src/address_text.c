@@ -57,14 +57,13 @@ static int parse_number(const char *text, uint32_t most, uint32_t *number)
 	return 0;
 }
 
-static int parse_port(const char *text, in_port_t *port)
+/* Or an error. */
+static int parse_port(const char *text)
 {
 	uint32_t number;
 	int result = parse_number(text, 65535, &number);
 
-	if (result == 0)
-		*port = (in_port_t)number;
-	return result;
+	return result == 0 ? (int)number : result;
 }
 
 static int parse_scope(const char *text, uint32_t *scope)
@@ -111,21 +110,21 @@ static int parse_internet(struct brink_address *address, const char *text)
 	const char *colon = strrchr(text, ':');
 	char host[INET6_ADDRSTRLEN + IF_NAMESIZE + sizeof "[%]"];
 	size_t length = colon != NULL ? (size_t)(colon - text) : 0;
+	int port = colon != NULL ? parse_port(colon + 1) : -EINVAL;
 	struct in_addr v4;
-	in_port_t port;
 
-	if (colon == NULL || length >= sizeof host || parse_port(colon + 1, &port) < 0)
+	if (port < 0 || length >= sizeof host)
 		return -EINVAL;
 	memcpy(host, text, length);
 	host[length] = '\0';
 	if (host[0] == '[' && host[length - 1] == ']') {
 		host[length - 1] = '\0';
-		return parse_v6(address, host + 1, port);
+		return parse_v6(address, host + 1, (in_port_t)port);
 	}
 	if (length == 0 || strcmp(host, "*") == 0)
-		set_any(address, port);
+		set_any(address, (in_port_t)port);
 	else if (inet_pton(AF_INET, host, &v4) == 1)
-		set_v4(address, v4, port);
+		set_v4(address, v4, (in_port_t)port);
 	else
 		return -EINVAL;
 	return 0;
