@@ -70,7 +70,7 @@ static int from_this_machine(const struct brink_packet *packet)
 
 static void answer(brink_datagram *socket, const struct brink_packet *packet)
 {
-	char question[2 * LONGEST + 2], reply[2 * LONGEST + 2], *end;
+	char question[2 * LONGEST + 2], reply[2 * sizeof question], *end;
 	const char *value = NULL;
 
 	if ((packet->flags & BRINK_PACKET_TRUNCATED) || packet->size >= sizeof question)
