@@ -2,8 +2,12 @@
  * wants to hear of, and when it wants to be called at the latest.
  *
  * It is embedded as any library that was written for level-triggered loops. Its watches and its
- * timer are no reason for the loop to run: the lookups are, each by its own timer. A query
- * cannot be withdrawn from it, so that one that nobody wants any more is asked for to its end. */
+ * timers are no reason for the loop to run: the lookups are, each by its own timer. A question
+ * cannot be withdrawn from it, so that one that nobody wants any more is asked to its end.
+ *
+ * A question for both families it answers when both are answered, which one may never be (RFC 8305, 3). So
+ * what takes long is asked for each family apart as well, and the first that has addresses ends the query. Not
+ * so from the beginning: the order of addresses of both (RFC 6724) is c-ares', when it has both. */
 #include "config.h"
 
 #include "memory.h"
@@ -18,10 +22,22 @@
 /* In place of the system's servers where the options name none: for tests. */
 #define SERVERS_VARIABLE "BRINK_NAME_SERVERS"
 
+/* How long both families are waited for. */
+#define PATIENCE BRINK_MS(250)
+
 struct door {
 	brink_watch watch;
 	struct brink_list node;
 	struct brink__names *names;
+};
+
+/* What c-ares has of a query; it is freed with the last of its answers. */
+struct ask {
+	struct brink__names *names;
+	struct brink__query *query; /* NULL: it is answered */
+	unsigned due; /* answers, and we while we ask */
+	brink_timer patience;
+	struct brink_list node; /* among the postponed */
 };
 
 struct brink__names {
@@ -33,32 +49,34 @@ struct brink__names {
 	unsigned depth; /* of our calls to it */
 	int trouble; /* a descriptor could not be watched; 0 */
 	int cancelling; /* all that is asked for, with this error; 0 */
-	struct brink_list postponed; /* queries that came meanwhile, by `done` */
+	struct brink_list postponed; /* asks that came meanwhile */
 	bool closing;
 	unsigned forks; /* brink__forks when it was made */
 };
 
 /* ---- what it waits for ---- */
 
-static void stop_timer(struct brink__names *names)
+static void stop_timer(struct brink__names *names, brink_timer *timer)
 {
-	if (brink_timer_stop(&names->timer) == 0)
+	if (brink_timer_stop(timer) == 0)
 		brink_loop_ref(names->loop);
+}
+
+/* It has a callback and this loop's thread has it: it cannot fail. */
+static void start_timer(struct brink__names *names, brink_timer *timer, uint64_t after)
+{
+	brink_timer_start(names->loop, timer, after, 0);
+	brink_loop_unref(names->loop);
 }
 
 static void set_timer(struct brink__names *names)
 {
 	struct timeval room, *left;
-	uint64_t after;
 
-	stop_timer(names);
+	stop_timer(names, &names->timer);
 	left = ares_timeout(names->channel, NULL, &room);
-	if (left == NULL)
-		return;
-	after = BRINK_SECONDS(left->tv_sec) + (uint64_t)left->tv_usec * 1000;
-	/* It has a callback and this loop's thread has it: it cannot fail. */
-	brink_timer_start(names->loop, &names->timer, after, 0);
-	brink_loop_unref(names->loop);
+	if (left != NULL)
+		start_timer(names, &names->timer, BRINK_SECONDS(left->tv_sec) + (uint64_t)left->tv_usec * 1000);
 }
 
 /* Around each call of c-ares, which may write to a TCP connection that is gone, and change what it waits
@@ -229,31 +247,85 @@ static int take_all(struct brink__query *query, const struct ares_addrinfo *answ
 	return query->count > 0 ? 0 : -BRINK_ENOADDRESS;
 }
 
-static void on_answer(void *data, int status, int timeouts, struct ares_addrinfo *answer)
+static void drop(struct ask *ask, struct ares_addrinfo *answer)
 {
-	struct brink__query *query = data;
-
-	(void)timeouts;
-	query->error = error_of(query->names, status);
-	if (query->error == 0)
-		query->error = take_all(query, answer);
 	if (answer != NULL)
 		ares_freeaddrinfo(answer);
-	if (query->names->closing)
+	if (--ask->due == 0)
+		brink__free(ask);
+}
+
+static void end_query(struct ask *ask, int error)
+{
+	struct brink__query *query = ask->query;
+
+	stop_timer(ask->names, &ask->patience);
+	ask->query = NULL;
+	query->error = error;
+	if (ask->names->closing)
 		brink__query_free(query);
 	else
 		brink__resolver_answered(query);
 }
 
-static void ask(struct brink__names *names, struct brink__query *query)
+static void on_answer(void *data, int status, int timeouts, struct ares_addrinfo *answer)
 {
+	struct ask *ask = data;
+	int error = error_of(ask->names, status);
+
+	(void)timeouts;
+	if (ask->query != NULL)
+		end_query(ask, error == 0 ? take_all(ask->query, answer) : error);
+	drop(ask, answer);
+}
+
+/* Without addresses it says nothing: the other family may have them. */
+static void on_family(void *data, int status, int timeouts, struct ares_addrinfo *answer)
+{
+	struct ask *ask = data;
+
+	(void)timeouts;
+	if (ask->query != NULL && status == ARES_SUCCESS && answer->nodes != NULL)
+		end_query(ask, take_all(ask->query, answer));
+	drop(ask, answer);
+}
+
+/* May be answered at once, and the query be gone. */
+static void put(struct ask *ask, int family, ares_addrinfo_callback answer)
+{
+	const struct brink__query *query = ask->query;
 	struct ares_addrinfo_hints hints;
 
 	memset(&hints, 0, sizeof hints);
-	hints.ai_family = query->family;
+	hints.ai_family = family;
 	hints.ai_socktype = SOCK_STREAM;
+	ask->due++;
 	/* Port 0 would be no service to it. */
-	ares_getaddrinfo(names->channel, query->host, query->port < 0 ? query->service : NULL, &hints, on_answer, query);
+	ares_getaddrinfo(ask->names->channel, query->host, query->port < 0 ? query->service : NULL, &hints, answer, ask);
+}
+
+static void on_patience(brink_timer *timer)
+{
+	struct ask *ask = brink_container_of(timer, struct ask, patience);
+	struct brink__names *names = ask->names;
+
+	brink_loop_ref(names->loop);
+	if (names->forks != brink__forks || ask->query->lookup == NULL)
+		return;
+	ask->due++;
+	enter(names);
+	put(ask, AF_INET6, on_family);
+	if (ask->query != NULL)
+		put(ask, AF_INET, on_family);
+	leave(names);
+	drop(ask, NULL);
+}
+
+static void begin(struct ask *ask)
+{
+	if (ask->query->family == AF_UNSPEC)
+		start_timer(ask->names, &ask->patience, PATIENCE);
+	put(ask, ask->query->family, on_answer);
 }
 
 static void ask_postponed(struct brink__names *names)
@@ -262,19 +334,25 @@ static void ask_postponed(struct brink__names *names)
 		struct brink_list *first = names->postponed.next;
 
 		brink__list_remove(first);
-		ask(names, brink_container_of(first, struct brink__query, done));
+		begin(brink_container_of(first, struct ask, node));
 	}
 }
 
 int brink__names_ask(struct brink__names *names, struct brink__query *query)
 {
-	query->names = names;
+	struct ask *ask = brink__allocate(1, sizeof *ask);
+
+	if (ask == NULL)
+		return -ENOMEM;
+	ask->names = names;
+	ask->query = query;
+	brink_timer_init(&ask->patience, on_patience);
 	if (names->cancelling < 0) {
-		brink__list_append(&names->postponed, &query->done);
+		brink__list_append(&names->postponed, &ask->node);
 		return 0;
 	}
 	enter(names);
-	ask(names, query);
+	begin(ask);
 	leave(names);
 	return 0;
 }
@@ -329,7 +407,7 @@ void brink__names_close(struct brink__names *names, struct brink_list *asked)
 
 	(void)asked;
 	names->closing = true;
-	stop_timer(names);
+	stop_timer(names, &names->timer);
 	brink__os_hold_sigpipe(&held);
 	ares_destroy(names->channel);
 	brink__os_release_sigpipe(&held);

@@ -16,7 +16,7 @@ const struct group *const groups[] = {
 	&server_serve_group, &server_stop_group, &server_peers_group, &server_options_group,
 	&connect_outcome_group, &connect_race_group, &timeout_open_group, &revive_group, &client_group,
 	&transport_group, &transport_cross_group, &tls_group,
-	&resolver_group, &resolver_end_group, &dial_group, &dial_end_group, &socket_name_group,
+	&resolver_group, &resolver_end_group, &resolver_family_group, &dial_group, &dial_end_group, &socket_name_group,
 	&stress_write_group, &stress_ids_group, &stress_connect_group, &stress_end_group, &stress_server_group,
 	&datagram_receive_group, &datagram_send_group, &datagram_errors_group, &datagram_local_group,
 	&datagram_offload_group, &datagram_options_group,

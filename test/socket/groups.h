@@ -61,6 +61,7 @@ extern const struct group revive_group; /* revive_same_id.c */
 extern const struct group timeout_open_group; /* timeout_open.c */
 extern const struct group resolver_group; /* resolver_names.c: what it answers */
 extern const struct group resolver_end_group; /* resolver_end.c: what is not answered */
+extern const struct group resolver_family_group; /* resolver_family.c: what is answered by half */
 extern const struct group dial_group; /* dial_race.c: which address it is */
 extern const struct group dial_end_group; /* dial_end.c: none, too late, too little */
 extern const struct group socket_name_group; /* socket_name.c */

@@ -58,6 +58,7 @@ socket_scenario_files = \
 	%reldir%/names_stage.c \
 	%reldir%/names_stage.h \
 	%reldir%/resolver_end.c \
+	%reldir%/resolver_family.c \
 	%reldir%/resolver_names.c \
 	%reldir%/review_end.c \
 	%reldir%/review_transport.c \

@@ -76,10 +76,19 @@ static size_t add_record(unsigned char *to, unsigned type, const void *address, 
 	return sizeof record + size;
 }
 
+static int family_of(const struct question *question)
+{
+	switch (question->type) {
+	case TYPE_A: return AF_INET;
+	case TYPE_AAAA: return AF_INET6;
+	default: return AF_UNSPEC;
+	}
+}
+
 static size_t add_records(struct question *question, char *addresses)
 {
 	size_t size = question->size, length = question->type == TYPE_A ? 4 : 16;
-	int family = question->type == TYPE_A ? AF_INET : AF_INET6;
+	int family = family_of(question);
 	char *rest = NULL;
 
 	for (char *text = strtok_r(addresses, " ", &rest); text != NULL; text = strtok_r(NULL, " ", &rest)) {
@@ -111,7 +120,7 @@ static void reply(struct question *question, int error, char *addresses)
 	question->bytes[2] = 0x81;
 	question->bytes[3] = (unsigned char)(0x80 | code_of(error));
 	memset(question->bytes + 6, 0, 6); /* no other sections */
-	if (error == 0 && (question->type == TYPE_A || question->type == TYPE_AAAA))
+	if (error == 0 && family_of(question) != AF_UNSPEC)
 		size = add_records(question, addresses);
 	sendto(server, question->bytes, size, 0, (struct sockaddr *)&question->from, sizeof question->from);
 }
@@ -121,7 +130,7 @@ static void reply(struct question *question, int error, char *addresses)
 static bool answer(struct question *question, bool first)
 {
 	char addresses[256] = "";
-	int error = script(question->host, addresses, first && question->type == TYPE_A);
+	int error = script(question->host, family_of(question), addresses, first);
 
 	if (error < 0)
 		return false;

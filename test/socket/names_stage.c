@@ -84,15 +84,22 @@ unsigned names_held(void)
 
 /* ---- a name server ---- */
 
-static int answer_server(const char *host, char addresses[256], bool first)
+static bool is_held(const char *host, int family)
 {
-	bool held = strncmp(host, "held", 4) == 0;
+	return strncmp(host, "held", 4) == 0 || (family == AF_INET && strncmp(host, "mute4", 5) == 0) ||
+	       (family == AF_INET6 && strncmp(host, "mute6", 5) == 0);
+}
+
+/* A lookup for both families counts once. */
+static int answer_server(const char *host, int family, char addresses[256], bool first)
+{
+	bool held = is_held(host, family), counts = first && family == AF_INET;
 	struct scripted *name;
 	int error = BRINK_ENONAME;
 
 	pthread_mutex_lock(&lock);
-	asked_for += first;
-	inside += first && held && !let_go;
+	asked_for += counts;
+	inside += counts && held && !let_go;
 	if (let_go)
 		inside = 0;
 	name = find(host);

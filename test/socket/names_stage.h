@@ -19,7 +19,8 @@ void script_error(const char *host, int error);
 
 /* Who asks for a name that begins with "held" gets no answer until they are released. */
 void release_names(void);
-/* Who asks a name server for one that begins with "once", and asks again, gets no answer. */
+/* Who asks a name server for one that begins with "once", and asks again, gets no answer. Who asks it for the
+ * IPv4 addresses of one that begins with "mute4", or the IPv6 ones of "mute6", gets none until they are released. */
 unsigned names_asked(void); /* how often somebody did so far, answered or not */
 unsigned names_held(void);  /* how many are without an answer at this moment */
 
