@@ -96,11 +96,11 @@ void brink__wheel_sort_in(struct brink__wheel *wheel, struct brink_list *from)
 
 /* ---- moving on ---- */
 
-/* Both ends: a timer may lie across two cache lines. */
+/* Both ends: a timer may lie across two cache lines. NULL does no harm, but has no members. */
 static void prefetch(const brink_timer *timer)
 {
 	__builtin_prefetch(timer);
-	__builtin_prefetch(&timer->ahead);
+	__builtin_prefetch((const void *)((uintptr_t)timer + offsetof(brink_timer, ahead)));
 }
 
 /* Brings the timers of a slot that is reached to where they belong now: those of a
