@@ -193,6 +193,8 @@ man_links = \
 	%reldir%/man/links/brink_server_create.3 \
 	%reldir%/man/links/brink_server_destroy.3 \
 	%reldir%/man/links/brink_server_stop.3 \
+	%reldir%/man/links/brink_server_pause.3 \
+	%reldir%/man/links/brink_server_resume.3 \
 	%reldir%/man/links/brink_server_address.3 \
 	%reldir%/man/links/brink_server_description.3 \
 	%reldir%/man/links/brink_server_counters.3 \

@@ -8,6 +8,7 @@
 #include <brink/watch.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -46,6 +47,13 @@ struct brink__listen_limit {
 	brink_task room;
 };
 
+/* Of several listeners on several loops, for any thread. Who sets `paused` back has each of
+ * them go on. */
+struct brink__listen_shared {
+	atomic_bool paused;
+	_Atomic uint64_t shed, errors; /* as the listeners count them, together */
+};
+
 struct brink_listener {
 	brink_loop *loop;
 	brink_watch watch;
@@ -75,6 +83,7 @@ struct brink_listener {
 	struct brink__listen_options options;
 	struct brink__listen_limit limit;
 	struct brink_accept_counters counters;
+	struct brink__listen_shared *shared; /* NULL: nothing; must outlive it */
 };
 
 /* listener.c */

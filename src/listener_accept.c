@@ -20,9 +20,16 @@
 #define ENONET EHOSTUNREACH
 #endif
 
+/* A drain ends every pause. */
+static bool is_paused(const brink_listener *listener)
+{
+	return !listener->draining &&
+	       (listener->paused || (listener->shared != NULL && atomic_load(&listener->shared->paused)));
+}
+
 bool brink__listener_may_accept(const brink_listener *listener)
 {
-	if (listener->gone || listener->fd < 0 || listener->paused || listener->retrying)
+	if (listener->gone || listener->fd < 0 || listener->retrying || is_paused(listener))
 		return false;
 	return !listener->full || (listener->draining && listener->held < 0);
 }
@@ -72,6 +79,8 @@ static bool is_end(const brink_listener *listener, int error)
 static void report(brink_listener *listener, int error)
 {
 	listener->counters.errors++;
+	if (listener->shared != NULL)
+		atomic_fetch_add_explicit(&listener->shared->errors, 1, memory_order_relaxed);
 	if (listener->reported == error)
 		return;
 	listener->reported = error;
@@ -135,6 +144,8 @@ static void shed(brink_listener *listener)
 		count++;
 	}
 	listener->counters.shed += count;
+	if (listener->shared != NULL)
+		atomic_fetch_add_explicit(&listener->shared->shed, count, memory_order_relaxed);
 	listener->spare = brink__listener_open_spare(listener);
 	if (is_end(listener, fd))
 		drain_on(listener);

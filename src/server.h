@@ -14,6 +14,7 @@
 #ifndef BRINK_SERVER_INTERNAL_H
 #define BRINK_SERVER_INTERNAL_H
 
+#include "listener.h"
 #include "socket.h"
 
 #include <brink/group.h>
@@ -32,7 +33,8 @@ struct brink__gate {
 	struct brink__socket_config *config;
 	struct brink_address address;
 	char text[BRINK_ADDRESS_TEXT];
-	brink_task drained;
+	brink_task drained, resume;
+	bool resume_posted; /* under the server's lock */
 };
 
 /* A connection that is given time to have read what had arrived when the stop came. */
@@ -86,7 +88,8 @@ struct brink_server {
 	atomic_int cut_off; /* with what connections that come now are failed; 0 */
 	atomic_bool closing; /* when there are no connections any more, `emptied` is to be posted */
 	_Atomic uint64_t accepted, refused, closed, open;
-	pthread_mutex_t lock; /* of the next two */
+	struct brink__listen_shared listening;
+	pthread_mutex_t lock; /* of the next two, and the gates' `resume_posted` */
 	bool destroyed; /* nothing is posted to `loop` any more */
 	bool told;      /* `emptied` was posted */
 

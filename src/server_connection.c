@@ -141,5 +141,7 @@ void brink_server_counters(brink_server *server, struct brink_server_counts *cou
 		.refused = atomic_load(&server->refused),
 		.closed = atomic_load(&server->closed),
 		.open = atomic_load(&server->open),
+		.shed = atomic_load(&server->listening.shed),
+		.errors = atomic_load(&server->listening.errors),
 	};
 }

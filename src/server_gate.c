@@ -1,4 +1,5 @@
-/* Gates: listening and accepting. Everything here is on the thread of the gate's loop. */
+/* Gates: listening and accepting. Everything here is on the thread of the gate's loop, but for
+ * the pause, which any thread makes and ends. */
 #include "config.h"
 
 #include "server.h"
@@ -43,6 +44,42 @@ static void on_drained(brink_listener *listener, void *arg)
 	brink__server_tell(gate->server, &gate->drained);
 }
 
+static void on_resume(brink_task *task)
+{
+	struct brink__gate *gate = brink_container_of(task, struct brink__gate, resume);
+	brink_server *server = gate->server;
+
+	pthread_mutex_lock(&server->lock);
+	gate->resume_posted = false;
+	pthread_mutex_unlock(&server->lock);
+	if (!gate->closed)
+		brink__listener_go_on(gate->listener);
+	brink__server_release(server);
+}
+
+/* Every listener looks before each accept. */
+void brink_server_pause(brink_server *server)
+{
+	atomic_store(&server->listening.paused, true);
+}
+
+void brink_server_resume(brink_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	if (atomic_exchange(&server->listening.paused, false)) {
+		for (unsigned i = 0; i < server->gate_count; i++) {
+			struct brink__gate *gate = &server->gates[i];
+
+			if (gate->resume_posted)
+				continue;
+			gate->resume_posted = true;
+			brink__server_hold(server);
+			brink_task_post(gate->loop, &gate->resume);
+		}
+	}
+	pthread_mutex_unlock(&server->lock);
+}
+
 int brink__gate_open(struct brink__gate *gate, const struct brink_server_options *options)
 {
 	struct brink_listener_options listener = options->listener;
@@ -50,6 +87,7 @@ int brink__gate_open(struct brink__gate *gate, const struct brink_server_options
 	int rc;
 
 	gate->drained.call = drained;
+	gate->resume.call = on_resume;
 	listener.address = gate->text[0] != '\0' ? gate->text : NULL;
 	listener.on_accept = on_accept;
 	listener.on_error = options->on_accept_error != NULL ? on_error : NULL;
@@ -64,6 +102,7 @@ int brink__gate_open(struct brink__gate *gate, const struct brink_server_options
 	rc = brink_listener_create(&gate->listener, gate->loop, &listener);
 	if (rc == 0) {
 		gate->closed = false;
+		gate->listener->shared = &gate->server->listening;
 		brink_listener_address(gate->listener, &gate->address);
 	}
 	return rc;

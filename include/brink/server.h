@@ -104,6 +104,14 @@ BRINK_API const char *brink_server_description(const brink_server *server);
  *   -EALREADY   it has stopped */
 BRINK_API int brink_server_stop(brink_server *server, uint64_t deadline);
 
+/* Stops accepting for a while at all addresses, and goes on. New connections wait in the kernel's
+ * queue, whose length is listener.backlog; what has been accepted is served on. From when pause
+ * returns, a loop that is just then accepting on another thread takes one more at most. Not
+ * counted: one resume ends all pauses. A stop ends the pause, too, and neither does anything
+ * after it. They never fail. Any thread, from any callback. */
+BRINK_API void brink_server_pause(brink_server *server);
+BRINK_API void brink_server_resume(brink_server *server);
+
 /* Ends it at once: the listeners are closed and all connections fail with -ECANCELED. On_close
  * is still called for each, on its loop, at the latest by brink_loop_destroy() (of a group:
  * brink_group_destroy()): what `arg` refers to has to stay until then. No on_stopped. From any
@@ -116,7 +124,10 @@ struct brink_server_counts {
 	uint64_t refused;  /* accepted, and closed at once for want of memory */
 	uint64_t closed;   /* connections that have ended */
 	uint64_t open;     /* connections now */
-	uint64_t reserved[4];
+	/* Of its listeners together, as struct brink_accept_counters has them; in none of the above. */
+	uint64_t shed;   /* connections closed at once for want of descriptors */
+	uint64_t errors; /* attempts to accept that failed */
+	uint64_t reserved[2];
 };
 BRINK_API void brink_server_counters(brink_server *server, struct brink_server_counts *counts);
 

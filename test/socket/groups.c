@@ -13,7 +13,7 @@ const struct group *const groups[] = {
 	&messenger_place_group, &messenger_executor_group, &messenger_end_group,
 	&http_serve_group, &http_refuse_group, &http_body_group, &http_time_group, &http_memory_group,
 	&http_client_group, &http_cut_group, &http_stop_group, &http_late_group, &http_bound_group,
-	&server_serve_group, &server_stop_group, &server_peers_group, &server_options_group,
+	&server_accept_group, &server_serve_group, &server_stop_group, &server_peers_group, &server_options_group,
 	&connect_outcome_group, &connect_race_group, &timeout_open_group, &revive_group, &client_group,
 	&transport_group, &transport_cross_group, &tls_group,
 	&resolver_group, &resolver_end_group, &resolver_family_group, &dial_group, &dial_end_group, &socket_name_group,

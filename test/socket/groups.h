@@ -54,6 +54,7 @@ extern const struct group messenger_executor_group; /* messenger_executor.c */
 extern const struct group messenger_end_group; /* messenger_end.c */
 extern const struct group server_peers_group; /* server_peers.c: clients that misbehave */
 extern const struct group server_options_group; /* server_options.c */
+extern const struct group server_accept_group; /* server_accept.c: pauses, and what is counted */
 extern const struct group server_serve_group; /* server_serve.c */
 extern const struct group server_stop_group; /* server_stop.c */
 extern const struct group connect_race_group; /* connect_race.c */

@@ -83,6 +83,7 @@ socket_scenario_files = \
 	%reldir%/scarce.h \
 	%reldir%/scarce_layers.c \
 	%reldir%/scarce_memory.c \
+	%reldir%/server_accept.c \
 	%reldir%/server_options.c \
 	%reldir%/server_peers.c \
 	%reldir%/server_serve.c \
