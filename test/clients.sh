@@ -1,7 +1,7 @@
 #!/bin/sh
 # The examples that are clients, or stand between one and its server, do what they say: on every
-# backend a client survives the restarts of its server, a forwarder passes everything on,
-# and two processes talk through shared memory.
+# backend a client survives the restarts of its server, a forwarder passes everything on and
+# holds but little of it, and two processes talk through shared memory.
 . "${srcdir:=$(cd "$(dirname "$0")/.." && pwd)}/test/lib.sh"
 scratch_directory
 server=
@@ -89,12 +89,83 @@ forwards()
 	return $status
 }
 
+# One side of a forwarded connection sends, and the other does not read: most of it has to stay
+# with the sender. Then it reads, and gets all of it. That the sender is stuck is only what is
+# looked at next; a slow machine makes this test see less, and never fail.
+holds_little()
+{
+	python3 - <<'END_OF_PYTHON'
+import os, select, socket, subprocess, sys
+
+TOTAL = 192 << 20  # the kernel's buffers of both connections take some tens of MiB at most
+block = os.urandom(1 << 20)
+twice = memoryview(block + block)
+
+def send(sender, sent):
+    start = sent % len(block)
+    return sent + sender.send(twice[start:start + min(len(block), TOTAL - sent)])
+
+def flood(what, sender, receiver):
+    sent = received = 0
+    while sent < TOTAL and select.select([], [sender], [], 1)[1]:
+        sent = send(sender, sent)
+    print(what, 'took', sent, 'bytes that nobody read')
+    if sent > TOTAL // 2:
+        sys.exit('that is too much')
+    while received < TOTAL:
+        readable, writable, _ = select.select([receiver], [sender] if sent < TOTAL else [], [], 120)
+        if not readable and not writable:
+            sys.exit('stuck: %d were sent and %d received' % (sent, received))
+        if writable:
+            sent = send(sender, sent)
+        if readable:
+            chunk = receiver.recv(1 << 18)
+            start = received % len(block)
+            if not chunk or chunk != twice[start:start + len(chunk)]:
+                sys.exit('not what was sent, after %d' % received)
+            received += len(chunk)
+
+def small(*sockets):
+    for one in sockets:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
+
+client, listener = socket.socket(), socket.socket()
+small(client, listener)
+listener.bind(('127.0.0.1', 0))
+listener.listen()
+listener.settimeout(120)
+forwarder = subprocess.Popen(['examples/forward', '127.0.0.1:0', '127.0.0.1:%d' % listener.getsockname()[1]],
+                             stdout=subprocess.PIPE)
+try:
+    client.connect(('127.0.0.1', int(forwarder.stdout.readline().split(b':')[1])))
+    target = listener.accept()[0]
+    small(target)
+    client.setblocking(False)
+    target.setblocking(False)
+    flood('to the target, it', client, target)
+    flood('from the target, it', target, client)
+    client.shutdown(socket.SHUT_WR)
+    if not select.select([target], [], [], 120)[0] or target.recv(1):
+        sys.exit('the end was not passed on')
+finally:
+    forwarder.terminate()
+    status = forwarder.wait()
+sys.exit(status)
+END_OF_PYTHON
+}
+
 backends=$(examples/echo-server --list 2>/dev/null)
 for backend in $backends; do
 	BRINK_BACKEND=$backend
 	export BRINK_BACKEND
 	attempt "$backend: a client survives the restarts of its server" survives
 	attempt "$backend: a forwarder passes everything on" forwards
+	if command -v python3 >/dev/null 2>&1; then
+		attempt "$backend: and does not read what it cannot pass on" holds_little
+	else
+		skip "$backend: there is no python3"
+	fi
 	attempt "$backend: shared memory" examples/shared-memory --backend "$backend" --bytes 20000000
 	attempt "$backend: shared memory, one byte" examples/shared-memory --backend "$backend" --bytes 1
 done
