@@ -188,6 +188,7 @@ void brink_client_get_info(brink_client *client, struct brink_client_info *info)
 {
 	memset(info, 0, sizeof *info);
 	info->connections = atomic_load(&client->connections);
+	info->probe_error = atomic_load(&client->config->probe_error);
 	pthread_mutex_lock(&client->lock);
 	info->taken = client->taken;
 	info->idle = client->idle;

@@ -103,6 +103,13 @@ static void stay_dead(brink_socket *socket)
 	atomic_store(&socket->state, BRINK_SOCKET_FAILED);
 }
 
+static void ask_later(struct brink__probing *probing, int error)
+{
+	atomic_store(&probing->socket->config->probe_error, error);
+	stop_asking(probing);
+	rest_longer(probing);
+}
+
 static void come_back(struct brink__probing *probing)
 {
 	brink_socket *socket = probing->socket;
@@ -114,10 +121,10 @@ static void come_back(struct brink__probing *probing)
 	if (probing->fd < 0 && socket->dial == NULL)
 		result = brink__connect(&socket->config->address, brink__socket_options(socket)->flags, &probing->fd);
 	if (result < 0 && result != -EINPROGRESS) {
-		stop_asking(probing);
-		rest_longer(probing);
+		ask_later(probing, result);
 		return;
 	}
+	atomic_store(&socket->config->probe_error, 0);
 	probing->connecting = probing->connecting || result < 0;
 	brink__socket_clear_away(socket);
 	brink__socket_new_life(socket, -1);
@@ -142,10 +149,7 @@ static void answered(struct brink__probing *probing, int result)
 		come_back(probing);
 		return;
 	}
-	if (result == -ETIMEDOUT)
-		brink__connect_timed_out(probing->socket);
-	stop_asking(probing);
-	rest_longer(probing);
+	ask_later(probing, result == -ETIMEDOUT ? brink__connect_timed_out(probing->socket) : result);
 }
 
 static void on_edge(brink_watch *watch, unsigned ready)
@@ -166,8 +170,9 @@ static void on_dialed(brink_socket *socket, int result, const char *what)
 	if (result >= 0)
 		socket->probing->fd = result;
 	if (result == -ETIMEDOUT && brink__socket_is_looking_up(socket))
-		result = -EAGAIN; /* it was not the peer */
-	answered(socket->probing, result >= 0 ? 0 : result);
+		ask_later(socket->probing, result); /* it was not the peer */
+	else
+		answered(socket->probing, result >= 0 ? 0 : result);
 }
 
 static void ask(struct brink__probing *probing)

@@ -36,6 +36,7 @@
 struct brink__socket_config {
 	atomic_uint references;
 	atomic_uint timeouts_in_a_row; /* of connects: of the socket's, or of all that a client makes */
+	atomic_int probe_error; /* what the latest probe failed with; 0 */
 	bool client; /* it connects, and may be revived */
 	bool raw;    /* on_bytes is the program's own, and what it leaves is what it could not take */
 	struct brink_address address; /* of a client; not set where a name has to be looked up */

@@ -61,7 +61,8 @@ BRINK_API void brink_client_destroy(brink_client *client);
  * SHORT one is the taker's until it is given back. One that is known to be broken or ending is
  * not handed out. Any thread; never waits.
  *   -EAGAIN     max_connections are taken
- *   -ENOTCONN   SINGLE with a probe interval: it has failed, and is not yet revived
+ *   -ENOTCONN   SINGLE with a probe interval: it has failed, and is not yet revived: on_close
+ *               has said why, and brink_client_get_info() says what its probes find
  *   other       as brink_socket_create() */
 BRINK_API int brink_client_take(brink_client *client, brink_socket **socket);
 
@@ -93,7 +94,11 @@ struct brink_client_info {
 	unsigned idle;    /* of a pool: given back; some may have failed since */
 	unsigned waiting; /* for one */
 	uint64_t connections; /* that were made so far */
-	uint64_t reserved[4];
+	/* With a probe interval: what the latest probe failed with, of several connects in a row that timed
+	 * out -ENETUNREACH as unreachable_after says, and on Linux, of a UNIX socket whose queue is full,
+	 * -EAGAIN (which is not counted as one); 0: none has, or the connection has come back since. */
+	int probe_error;
+	uint64_t reserved[3];
 };
 BRINK_API void brink_client_get_info(brink_client *client, struct brink_client_info *info);
 

@@ -104,7 +104,9 @@ struct brink_socket_options {
 	/* After so many connects in a row that timed out, the error is -ENETUNREACH instead of
 	 * -ETIMEDOUT. 0: 3. Counted for the socket over its revivals and probes, and for all
 	 * connections of a client (brink/client.h) together, until one stands; without those
-	 * whose time was over before the name was found. */
+	 * whose time was over before the name was found. Probes that fail call nobody:
+	 * of a client's, brink_client_get_info() tells the latest error. Nothing tells it of a socket of
+	 * one's own, to which nobody has a reference while it is probed; there, give a `probe`. */
 	unsigned unreachable_after;
 	/* For sockets with an address or a name: probe a failed one so often; 0: never. After each
 	 * failed probe the interval is doubled, up to probe_interval_max (0: 64 times

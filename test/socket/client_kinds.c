@@ -407,6 +407,51 @@ static void unreachable_peer(enum kind kind)
 	}
 }
 
+static int probed(struct scene *scene)
+{
+	struct brink_client_info info;
+
+	brink_client_get_info(scene->client, &info);
+	return info.probe_error;
+}
+
+/* Nobody is called when a probe fails: who asks is told what it found. */
+static void probes_that_fail(enum kind kind)
+{
+	struct scene scene;
+	struct crowd crowd;
+	int fd;
+
+	open_scene(&scene, kind, BRINK_CLIENT_SINGLE);
+	stop_server(&scene.stage.server);
+	start_server(&scene.stage.server, 0);
+	see(&scene.stage.seen, &scene.options.socket);
+	scene.options.socket.connect_timeout = BRINK_MS(30);
+	scene.options.socket.probe_interval = BRINK_MS(10);
+	scene.options.socket.probe_interval_max = BRINK_MS(20);
+	scene.options.socket.unreachable_after = 4;
+	create(&scene);
+	crowd_server(&scene.stage.server, &crowd);
+	time_out(&scene, -ETIMEDOUT);
+	CHECK_EQ(probed(&scene), 0); /* no probe yet */
+	/* Linux has no connect wait for room in the queue of a UNIX socket, and a backend may see that. */
+	RUN_UNTIL(scene.stage.loop, probed(&scene) == -ETIMEDOUT || (kind == KIND_UNIX && probed(&scene) == -EAGAIN));
+	RUN_UNTIL(scene.stage.loop, kind == KIND_UNIX || probed(&scene) == -ENETUNREACH);
+	stop_server(&scene.stage.server);
+	RUN_UNTIL(scene.stage.loop, probed(&scene) == (kind == KIND_UNIX ? -ENOENT : -ECONNREFUSED));
+	disperse(&crowd);
+	CHECK_EQ(scene.stage.seen.closes, 1);
+	start_server(&scene.stage.server, 8);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.revives == 1);
+	CHECK_EQ(probed(&scene), 0);
+	brink_client_destroy(scene.client);
+	while ((fd = accept(scene.stage.server.listener, NULL, NULL)) >= 0)
+		close_fd(&fd);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 2);
+	brink_loop_destroy(scene.stage.loop);
+	close_server(&scene.stage.server);
+}
+
 /* ---- many threads ---- */
 
 #define USERS 4
@@ -626,6 +671,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("client/pool-waiters-cancelled", pool_waiters_cancelled, KINDS_STREAM),
 	SCENARIO("client/short-ones", short_ones, KINDS_STREAM),
 	SCENARIO("client/unreachable-peer", unreachable_peer, KINDS_STREAM),
+	SCENARIO("client/probes-that-fail", probes_that_fail, KINDS_STREAM),
 	SCENARIO("client/single-by-many", single_by_many, KINDS_STREAM, .flags = TRACE_FREE),
 	SCENARIO("client/single-broken-by-many", single_broken_by_many, KINDS_STREAM, .flags = TRACE_FREE),
 	SCENARIO("client/pool-by-many", pool_by_many, KINDS_STREAM, .flags = TRACE_FREE),
