@@ -15,6 +15,25 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+/* liburing maps and unmaps rings by system calls of its own. The thread sanitizer does not see them, and
+ * would take what another ring did with the same memory for a race. */
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define BRINK__RING_SANITIZED 1
+#endif
+#elif defined(__SANITIZE_THREAD__)
+#define BRINK__RING_SANITIZED 1
+#endif
+#ifdef BRINK__RING_SANITIZED
+#include <sanitizer/tsan_interface.h>
+static char brink__ring_memory;
+#define BRINK__RING_MAPPED() __tsan_acquire(&brink__ring_memory)
+#define BRINK__RING_UNMAPPED() __tsan_release(&brink__ring_memory)
+#else
+#define BRINK__RING_MAPPED() ((void)0)
+#define BRINK__RING_UNMAPPED() ((void)0)
+#endif
+
 struct brink__ring {
 	struct io_uring uring;
 	uint64_t owner; /* the thread that enabled it; 0: none yet */
@@ -58,6 +77,7 @@ static inline int brink__ring_open(struct brink__ring *ring, unsigned entries)
 		io_uring_queue_exit(&ring->uring);
 		rc = -ENOSYS;
 	}
+	BRINK__RING_MAPPED();
 	ring->owner = 0;
 	ring->process = getpid();
 	ring->bell = -1;
@@ -219,6 +239,7 @@ static inline void brink__ring_close(struct brink__ring *ring)
 {
 	if (ring->bell >= 0)
 		close(ring->bell);
+	BRINK__RING_UNMAPPED();
 	io_uring_queue_exit(&ring->uring);
 }
 

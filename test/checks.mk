@@ -11,10 +11,14 @@ check-valgrind: all $(check_LTLIBRARIES) $(check_PROGRAMS)
 	@VALGRIND='$(VALGRIND)' srcdir='$(srcdir)' \
 	$(SHELL) $(srcdir)/%reldir%/valgrind.sh $(check_programs)
 
-# Two more builds, each configured like this one, in _build/asan and _build/tsan. The thread
+# More builds, each configured like this one, in _build/asan and _build/tsan. The thread
 # sanitizer holds signals back until a call that it knows, and does not know io_uring_enter():
-# a loop that sleeps there would never hear of one. Nor does it see how OpenSSL, which is not built
+# a loop that sleeps there would never hear of one. So with io_uring alone, in _build/tsan-uring, it runs over
+# what has many threads and no signals. Nor does it see how OpenSSL, which is not built
 # for it, counts the references of a session: what that library frees and copies is its own affair.
+if BACKEND_IO_URING
+thread_build_of_uring = tsan-uring:thread
+endif
 check-sanitize:
 	@set -e; \
 	if test -f $(srcdir)/config.status; then \
@@ -25,18 +29,27 @@ check-sanitize:
 	TSAN_OPTIONS=die_after_fork=0:second_deadlock_stack=1:ignore_noninstrumented_modules=1; \
 	export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS; \
 	status=0; \
-	for build in asan:address,undefined tsan:thread; do \
+	for build in asan:address,undefined tsan:thread $(thread_build_of_uring); do \
 		folder=_build/$${build%%:*}; \
 		$(MKDIR_P) $$folder; \
 		arguments=`./config.status --config`; \
+		target=check-programs; \
 		case $$build-`uname` in \
+		tsan-uring*) arguments="$$arguments --with-backends=io_uring"; target=check-threads ;; \
 		tsan*-Linux) arguments="$$arguments --with-backends=epoll,poll" ;; \
 		esac; \
 		(cd $$folder && \
 		{ test -f config.status || eval "$(abs_srcdir)/configure --quiet $$arguments \
 			--disable-shared --enable-sanitizers=$${build##*:}"; } && \
-		$(MAKE) $(AM_MAKEFLAGS) check-programs) || status=1; \
+		$(MAKE) $(AM_MAKEFLAGS) $$target) || status=1; \
 	done; \
+	exit $$status
+
+# Where signals cannot be relied on.
+check-threads: socket-conformance$(EXEEXT)
+	@status=0; \
+	./socket-conformance --match='stress*' >check-threads.log 2>&1 || status=1; \
+	cat check-threads.log; \
 	exit $$status
 
 # The programs among the tests, without the scripts.
@@ -54,6 +67,6 @@ check-long: all $(check_LTLIBRARIES) $(check_PROGRAMS)
 	exit $$status
 
 clean-local:
-	rm -rf valgrind _build/asan _build/fuzz _build/tsan
+	rm -rf check-threads.log valgrind _build/asan _build/fuzz _build/tsan _build/tsan-uring
 
-.PHONY: check-long check-programs check-sanitize check-valgrind
+.PHONY: check-long check-programs check-sanitize check-threads check-valgrind
