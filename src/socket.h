@@ -122,8 +122,8 @@ struct brink_socket {
 	atomic_bool refused;  /* a write was, by the limit, since on_bytes was called last */
 	_Atomic unsigned char state;
 	_Atomic unsigned char read_wait, write_wait; /* the directions that the transport waits for */
-	atomic_int error; /* BRINK__UNFAILED, or what it failed with */
 	atomic_bool doomed; /* it has failed, and all that the end needs to know is written down */
+	atomic_int error;   /* BRINK__UNFAILED, or what it failed with */
 	atomic_int fd;    /* of this life; -1: none. The watch's own is the loop's alone */
 	atomic_uint posted;
 	atomic_uint edges;   /* 0: nobody has the right to read */
@@ -154,6 +154,8 @@ struct brink_socket {
 	atomic_bool their_end; /* seen; by who has the right to read */
 	bool reset;       /* the descriptor is to be closed with a reset */
 	atomic_bool end_counts; /* our end tells that what was sent is whole: without it, likewise. By any thread */
+	bool transport_open;
+	atomic_uint lives; /* by the loop, read by all */
 	uint64_t failed_at; /* by the loop's clock */
 	brink_task task;
 	struct brink__offload *offload; /* reading is the executor's */
@@ -161,7 +163,6 @@ struct brink_socket {
 	struct brink_list node; /* among the loop's sockets */
 	struct brink__socket_config *config;
 	void *transport_state;
-	bool transport_open;
 	struct brink__stream *stream; /* the backend moves its bytes; NULL: it does so itself */
 	_Atomic(struct brink__socket_timing *) timing; /* NULL: it had no timeout so far */
 	struct brink__probing *probing;      /* NULL: not revivable */
@@ -174,8 +175,8 @@ struct brink_socket {
 
 	/* Written by one at a time, read by all. */
 	_Atomic uint64_t bytes_read, bytes_written, messages, requests, reads, writes;
-	atomic_uint lives;
 };
+_Static_assert(sizeof(void *) != 8 || sizeof(struct brink_socket) == 384, "six cache lines");
 
 static inline bool brink__socket_failed(brink_socket *socket)
 {
