@@ -112,7 +112,10 @@ core_files = \
 
 # Who answers the resolver.
 if CARES
-core_files += %reldir%/resolver_cares.c
+core_files += \
+	%reldir%/resolver_cares.c \
+	%reldir%/resolver_cares.h \
+	%reldir%/resolver_channel.c
 else
 core_files += %reldir%/resolver_system.c
 endif
