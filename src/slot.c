@@ -44,9 +44,23 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what follows */
 static uint32_t made; /* slots that there are */
 static brink_socket *unused; /* linked by `data` */
 
+/* A page begins where a cache line does. The blocks that they lie in are linked, for who looks for leaks. */
+static brink_socket *allocate_page(void)
+{
+	static void *blocks;
+	void **block = brink__allocate(1, PAGE * sizeof(brink_socket) + sizeof *block + BRINK__LINE);
+	uintptr_t after = (uintptr_t)(block + 1);
+
+	if (block == NULL)
+		return NULL;
+	*block = blocks;
+	blocks = block;
+	return (brink_socket *)(after + (BRINK__LINE - after % BRINK__LINE) % BRINK__LINE);
+}
+
 static bool make_page(void)
 {
-	brink_socket *page = made / PAGE < PAGES ? brink__allocate(PAGE, sizeof *page) : NULL;
+	brink_socket *page = made / PAGE < PAGES ? allocate_page() : NULL;
 
 	if (page == NULL)
 		return false;

@@ -105,6 +105,8 @@ struct brink__socket_dial;   /* socket_dial.c */
 struct brink__probing;       /* revive.c */
 struct brink__offload;       /* socket_read.c */
 
+/* By cache lines: what all threads look at; what reading and writing need each time; the beginning of a third, for
+ * some of them; the watch; the statistics. The last is for what is rare. */
 struct brink_socket {
 	_Atomic uint64_t word; /* slot.c: version << 32 | abandoned << 31 | references */
 	uint32_t index;
@@ -114,69 +116,77 @@ struct brink_socket {
 	atomic_bool ending;   /* shutdown or close was called: no more writes */
 	atomic_bool closing;  /* close was called */
 	atomic_bool crowded;  /* above high_water, and not yet down at low_water */
-	atomic_bool rose;     /* was above high_water, which the loop has not dealt with */
 	atomic_uint paused;   /* by whom: BRINK__PAUSED_BY_ */
-	atomic_bool resting;   /* in a pool: its taker's, or its end's, who exchanges this for false */
+	atomic_bool rose;     /* was above high_water, which the loop has not dealt with */
+	atomic_bool resting;  /* in a pool: its taker's, or its end's, who exchanges this for false */
 	atomic_bool parked;   /* the right to read rests here until resume */
 	atomic_bool retell;   /* on_bytes is to be called with what is there, before the next read */
 	atomic_bool refused;  /* a write was, by the limit, since on_bytes was called last */
 	_Atomic unsigned char state;
 	_Atomic unsigned char read_wait, write_wait; /* the directions that the transport waits for */
-	atomic_bool doomed; /* it has failed, and all that the end needs to know is written down */
-	atomic_int error;   /* BRINK__UNFAILED, or what it failed with */
-	atomic_int fd;    /* of this life; -1: none. The watch's own is the loop's alone */
+	atomic_int error;    /* BRINK__UNFAILED, or what it failed with */
+	atomic_int fd;       /* of this life; -1: none. The watch's own is the loop's alone */
 	atomic_uint posted;
 	atomic_uint edges;   /* 0: nobody has the right to read */
 	atomic_uint readers; /* inside brink__socket_read_on(): 0 or, for a moment, 2 */
-	atomic_uint waiters; /* threads in brink_socket_wait() */
 	_Atomic(struct brink__request *) tail; /* NULL: nobody has the right to write */
 	_Atomic size_t unsent;
-	_Atomic uint64_t written_at;
 
+	_Atomic uint64_t written_at; /* any thread, too */
 	/* Of who has the right to write. */
 	struct brink__request *head;
 	/* Of who has the right to read. */
 	brink_buffer in;
 	uint32_t read_size; /* what the next read asks for */
-
 	/* Of the loop's thread, but for what is said. */
 	bool write_waits; /* the right to write rests here until an edge, or until it is open */
 	bool corked;      /* in on_bytes on the loop: writes are gathered until it returns */
 	bool cork_owned;  /* the right to write was taken meanwhile */
 	bool read_again;  /* the right to read is kept for the next turn */
+	brink_loop *loop;
+	struct brink__socket_config *config;
+
+	struct brink__stream *stream; /* the backend moves its bytes; NULL: it does so itself */
+	_Atomic(struct brink__socket_timing *) timing; /* NULL: it had no timeout so far */
+	void *transport_state;
+	struct brink__offload *offload; /* reading is the executor's */
+	void *upper; /* of the messenger */
 	bool connecting;  /* its watch waits for the end of a connect */
 	unsigned char early; /* what was ready before it was open */
 	bool greet;       /* on_open is still to be called, by the reader on the executor */
 	bool told_high;
 	bool torn;        /* it has failed, and was taken off the loop */
 	bool closed;      /* on_close was called */
-	atomic_bool our_end;   /* sent; by who has the right to write */
-	atomic_bool their_end; /* seen; by who has the right to read */
 	bool reset;       /* the descriptor is to be closed with a reset */
-	atomic_bool end_counts; /* our end tells that what was sent is whole: without it, likewise. By any thread */
 	bool transport_open;
-	atomic_uint lives; /* by the loop, read by all */
-	uint64_t failed_at; /* by the loop's clock */
-	brink_task task;
-	struct brink__offload *offload; /* reading is the executor's */
-	brink_loop *loop;
-	struct brink_list node; /* among the loop's sockets */
-	struct brink__socket_config *config;
-	void *transport_state;
-	struct brink__stream *stream; /* the backend moves its bytes; NULL: it does so itself */
-	_Atomic(struct brink__socket_timing *) timing; /* NULL: it had no timeout so far */
-	struct brink__probing *probing;      /* NULL: not revivable */
-	struct brink__socket_dial *dial;     /* NULL: no name has to be looked up */
-	char *text; /* of the failure */
-	void *data;
-	void *upper; /* of the messenger */
-	void (*upper_free)(brink_socket *socket);
+	atomic_bool doomed;     /* any thread: it has failed, and all that the end needs to know is written down */
+	atomic_bool our_end;    /* sent; by who has the right to write */
+	atomic_bool their_end;  /* seen; by who has the right to read */
+	atomic_bool end_counts; /* our end tells that what was sent is whole: without it, likewise. By any thread */
+	atomic_uint waiters;    /* threads in brink_socket_wait() */
+	atomic_uint lives;      /* by the loop, read by all */
+
 	brink_watch watch;
 
 	/* Written by one at a time, read by all. */
 	_Atomic uint64_t bytes_read, bytes_written, messages, requests, reads, writes;
+	void *data;
+	uint64_t failed_at; /* by the loop's clock */
+
+	brink_task task;
+	struct brink_list node; /* among the loop's sockets */
+	struct brink__probing *probing;      /* NULL: not revivable */
+	struct brink__socket_dial *dial;     /* NULL: no name has to be looked up */
+	char *text; /* of the failure */
+	void (*upper_free)(brink_socket *socket);
 };
-_Static_assert(sizeof(void *) != 8 || sizeof(struct brink_socket) == 384, "six cache lines");
+#define BRINK__LINE 64u
+_Static_assert(sizeof(void *) != 8 || (offsetof(struct brink_socket, written_at) == BRINK__LINE &&
+                                       offsetof(struct brink_socket, stream) == 2 * BRINK__LINE &&
+                                       offsetof(struct brink_socket, watch) == 3 * BRINK__LINE &&
+                                       offsetof(struct brink_socket, bytes_read) == 4 * BRINK__LINE &&
+                                       offsetof(struct brink_socket, task) == 5 * BRINK__LINE &&
+                                       sizeof(struct brink_socket) == 6 * BRINK__LINE), "each has its line");
 
 static inline bool brink__socket_failed(brink_socket *socket)
 {
