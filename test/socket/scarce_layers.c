@@ -115,7 +115,7 @@ static void messages(enum kind kind, enum where where)
 
 		for (; talked_short_of(kind, protocols[i], where, k); k++)
 			nothing_is_lost(k);
-		CHECK(k > MESSAGES);
+		CHECK(k > 3); /* messages come from the cache, where there is one */
 	}
 }
 
