@@ -10,6 +10,8 @@
 #ifndef BRINK_BLOCK_H
 #define BRINK_BLOCK_H
 
+#include "memory.h"
+
 #include <brink/buffer.h>
 
 #include <stdatomic.h>
@@ -32,7 +34,7 @@ struct brink__block {
 
 /* The bytes begin where a cache line does, since the kernel copies to there at up to twice the
  * speed; what that may cost is not counted as room. */
-#define BRINK__BLOCK_ALIGNMENT 64u
+#define BRINK__BLOCK_ALIGNMENT BRINK__CACHE_LINE
 #define BRINK__BLOCK_ROOM_OF(size) ((uint32_t)((size) - sizeof(struct brink__block) - BRINK__BLOCK_ALIGNMENT))
 
 #define BRINK__BLOCK_SIZE ((size_t)8192)

@@ -9,6 +9,7 @@
  *   http_write.c      heads that we send
  *   http_session.c    a server's connection: its requests in order, and what goes out
  *   http_time.c       its deadlines
+ *   http_refuse.c     our answers to what is no request
  *   http_protocol.c   the messenger's parse and process
  *   http_request.c    what a program asks of a request, and its end; http_body.c its streamed body
  *   http_reply.c      the program's answers

@@ -24,8 +24,7 @@ brink_http_request *brink__http_request_of(struct brink__http_session *session, 
 	return begin(head->room_of_user, session, head);
 }
 
-/* Of no head: our answer to what was none. */
-static brink_http_request *create_headless(struct brink__http_session *session)
+brink_http_request *brink__http_request_headless(struct brink__http_session *session)
 {
 	brink_http_request *made = brink__allocate(1, sizeof *made);
 
@@ -97,10 +96,10 @@ struct portion {
 
 static bool take_portion(struct brink__http_session *session, struct portion *portion)
 {
+	if (session->first == NULL || (session->under_way >= MOST_UNDER_WAY && !session->dead))
+		return false;
 	*portion = (struct portion){.dead = session->dead};
 	portion->end = &portion->done;
-	if (session->under_way >= MOST_UNDER_WAY && !session->dead)
-		return false;
 	while (session->first != NULL && !portion->last) {
 		brink_http_request *request = session->first;
 
@@ -233,7 +232,7 @@ void brink__http_flush_locked(struct brink__http_session *session)
 		return; /* and who writes looks again */
 	}
 	session->writing = true;
-	while (session->first != NULL && take_portion(session, &portion)) {
+	while (take_portion(session, &portion)) {
 		pthread_mutex_unlock(&session->lock);
 		rc = write_portion(session, &portion);
 		pthread_mutex_lock(&session->lock);
@@ -268,48 +267,6 @@ void brink__http_update_reading(struct brink__http_session *session)
 		brink__socket_stall(session->socket);
 	else
 		brink__socket_unstall(session->socket);
-}
-
-/* ---- refusing ---- */
-
-/* The one whose body is being collected; else a place of its own in the line. */
-static brink_http_request *to_answer(struct brink__http_session *session)
-{
-	brink_http_request *request;
-
-	pthread_mutex_lock(&session->lock);
-	session->over = true;
-	request = session->receiving;
-	if (request != NULL && request->streamed)
-		request = NULL; /* it is the program's, which hears of it by its on_body */
-	else
-		session->receiving = NULL;
-	pthread_mutex_unlock(&session->lock);
-	if (request != NULL)
-		return request; /* with the reader's reference */
-	request = create_headless(session);
-	if (request == NULL)
-		return NULL;
-	pthread_mutex_lock(&session->lock);
-	brink__http_enqueue(request);
-	pthread_mutex_unlock(&session->lock);
-	return request;
-}
-
-void brink__http_refuse(struct brink__http_session *session, unsigned status)
-{
-	brink_http_request *request = to_answer(session);
-
-	if (request == NULL || brink__http_plain_reply(request, status) < 0)
-		brink_socket_fail(brink_socket_get_id(session->socket), -ENOMEM, "no memory for a reply");
-	if (request == NULL)
-		return;
-	pthread_mutex_lock(&session->lock);
-	if (session->receiving == NULL)
-		brink__http_set_phase(session, BRINK__HTTP_BUSY);
-	pthread_mutex_unlock(&session->lock);
-	brink__http_flush(session);
-	brink__http_request_unref(request);
 }
 
 /* ---- the session ---- */

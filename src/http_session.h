@@ -81,6 +81,8 @@ struct brink__http_session {
 struct brink__http_session *brink__http_session_of(brink_socket *socket, brink_http *http);
 /* The request of a head, in the room that this has for it; it is freed with it. */
 brink_http_request *brink__http_request_of(struct brink__http_session *session, struct brink__http_head *head);
+/* Of no head: for our answer to what was none. NULL without memory. */
+brink_http_request *brink__http_request_headless(struct brink__http_session *session);
 void brink__http_request_hold(brink_http_request *request);
 void brink__http_request_unref(brink_http_request *request); /* not under the lock */
 /* At the end of the line. With the lock. */
@@ -95,7 +97,8 @@ bool brink__http_is_idle(const struct brink__http_session *session);
 void brink__http_update_reading(struct brink__http_session *session);
 /* Whether more waits to be sent than the window; then on_ready is called later. With the lock. */
 bool brink__http_crowded(brink_http_request *request);
-/* Answers what is no request, or one whose body is not, and ends the connection. On the reader's
+
+/* http_refuse.c: answers what is no request, or one whose body is not, and ends the connection. On the reader's
  * thread, or the loop's. */
 void brink__http_refuse(struct brink__http_session *session, unsigned status);
 

@@ -122,30 +122,31 @@ int brink__http_put(brink_buffer *out, const char *text)
 }
 
 /* In one piece: three would take more memory than the bytes. */
-static int put_small_chunk(brink_buffer *out, brink_buffer *part)
+static int put_small(brink_buffer *out, const char *before, brink_buffer *part, const char *after)
 {
-	char bytes[CHUNK_LINE + FEW + 2];
-	size_t size = brink_buffer_length(part), at = (size_t)snprintf(bytes, CHUNK_LINE, "%zx\r\n", size);
+	size_t size = brink_buffer_length(part), begin = strlen(before), end = strlen(after);
+	char *room = brink_buffer_reserve(out, begin + size + end, NULL);
 
-	at += brink_buffer_copy(part, 0, bytes + at, size);
-	bytes[at++] = '\r';
-	bytes[at++] = '\n';
-	if (brink_buffer_append(out, bytes, at) < 0)
+	if (room == NULL)
 		return -ENOMEM;
+	memcpy(room, before, begin);
+	brink_buffer_copy(part, 0, room + begin, size);
+	memcpy(room + begin + size, after, end);
+	brink_buffer_commit(out, begin + size + end);
 	brink_buffer_clear(part);
 	return 0;
 }
 
 int brink__http_put_chunk(brink_buffer *out, brink_buffer *part)
 {
-	static char end_of_line[2] = {'\r', '\n'};
+	static char end_of_line[] = "\r\n";
 	brink_buffer begin = {0}, end = {0};
 	char line[CHUNK_LINE];
 
-	if (brink_buffer_length(part) <= FEW)
-		return put_small_chunk(out, part);
 	snprintf(line, sizeof line, "%zx\r\n", brink_buffer_length(part));
-	if (brink_buffer_wrap(&end, end_of_line, sizeof end_of_line, NULL, NULL) < 0)
+	if (brink_buffer_length(part) <= FEW)
+		return put_small(out, line, part, end_of_line);
+	if (brink_buffer_wrap(&end, end_of_line, strlen(end_of_line), NULL, NULL) < 0)
 		return -ENOMEM;
 	if (brink__http_put(&begin, line) < 0) {
 		brink_buffer_clear(&end);
@@ -160,17 +161,9 @@ int brink__http_put_chunk(brink_buffer *out, brink_buffer *part)
 int brink__http_put_part(brink_buffer *out, brink_buffer *part)
 {
 	size_t size = brink_buffer_length(part);
-	void *room;
 
-	if (size > FEW) {
-		brink_buffer_move(out, part);
-		return 0;
-	}
-	room = brink_buffer_reserve(out, size, NULL);
-	if (room == NULL)
-		return -ENOMEM;
-	brink_buffer_copy(part, 0, room, size);
-	brink_buffer_commit(out, size);
-	brink_buffer_clear(part);
+	if (size > 0 && size <= FEW)
+		return put_small(out, "", part, "");
+	brink_buffer_move(out, part);
 	return 0;
 }

@@ -77,6 +77,7 @@ core_files = \
 	%reldir%/resolver.c \
 	%reldir%/resolver.h \
 	%reldir%/resolver_query.c \
+	%reldir%/request.h \
 	%reldir%/revive.c \
 	%reldir%/signal.c \
 	%reldir%/slot.c \
@@ -131,6 +132,7 @@ http_files = \
 	%reldir%/http_head.c \
 	%reldir%/http_protocol.c \
 	%reldir%/http_reader.c \
+	%reldir%/http_refuse.c \
 	%reldir%/http_reply.c \
 	%reldir%/http_request.c \
 	%reldir%/http_scan.c \

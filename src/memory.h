@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#define BRINK__CACHE_LINE 64u /* of x86-64, and of most others: a guess costs time alone */
+
 /* As realloc(); NULL without memory, or for an `count * size` that overflows. */
 void *brink__resize(void *memory, size_t count, size_t size);
 

@@ -293,35 +293,36 @@ static void on_close(brink_socket *socket, int error, const char *text, void *ar
 		config->below_close(socket, error, text, arg);
 }
 
-/* Whoever speaks the most patient of the protocols has so long to begin. Where only some have a
- * limit it is UINT64_MAX: none, but there may be deadlines later. */
-static uint64_t first_timeout(const brink_messenger *messenger)
+/* Times that protocols give a peer: whoever speaks the most patient of them has so long. */
+struct patience {
+	uint64_t longest;
+	unsigned have; /* how many give one */
+};
+
+static void add_protocol(struct patience *patience, uint64_t timeout)
 {
-	uint64_t longest = 0;
-	unsigned have = 0;
-
-	for (unsigned i = 0; i < messenger->protocol_count; i++) {
-		uint64_t timeout = messenger->protocols[i].first_timeout;
-
-		have += timeout != 0;
-		longest = timeout > longest ? timeout : longest;
-	}
-	return have == 0 || have == messenger->protocol_count ? longest : UINT64_MAX;
+	patience->have += timeout != 0;
+	patience->longest = timeout > patience->longest ? timeout : patience->longest;
 }
 
-/* Likewise; 0 where only some have one. */
-static uint64_t write_timeout(const brink_messenger *messenger)
+/* `partly`: where only some of them give one. */
+static uint64_t patience_of_all(const struct patience *patience, unsigned protocols, uint64_t partly)
 {
-	uint64_t longest = 0;
+	return patience->have == 0 || patience->have == protocols ? patience->longest : partly;
+}
+
+static void set_timeouts(struct brink__socket_config *config, const brink_messenger *messenger)
+{
+	struct patience first = {0}, write = {0};
 
 	for (unsigned i = 0; i < messenger->protocol_count; i++) {
-		uint64_t timeout = messenger->protocols[i].write_timeout;
-
-		if (timeout == 0)
-			return 0;
-		longest = timeout > longest ? timeout : longest;
+		add_protocol(&first, messenger->protocols[i].first_timeout);
+		add_protocol(&write, messenger->protocols[i].write_timeout);
 	}
-	return longest;
+	/* The first one's "none" is UINT64_MAX, where there may be deadlines later. */
+	config->first_timeout = patience_of_all(&first, messenger->protocol_count, UINT64_MAX);
+	if (config->options.write_timeout == 0)
+		config->options.write_timeout = patience_of_all(&write, messenger->protocol_count, 0);
 }
 
 void brink__messenger_install(struct brink__socket_config *config)
@@ -335,7 +336,5 @@ void brink__messenger_install(struct brink__socket_config *config)
 	options->on_bytes = on_bytes;
 	options->on_end = on_end;
 	options->on_close = on_close;
-	config->first_timeout = first_timeout(options->messenger);
-	if (options->write_timeout == 0)
-		options->write_timeout = write_timeout(options->messenger);
+	set_timeouts(config, options->messenger);
 }

@@ -3,7 +3,7 @@
  *   resolver.c           lookups: their turn, their time, their call
  *   resolver_query.c     a question: read from a text, and its answer
  *   resolver_system.c    asks getaddrinfo(3), on threads; or instead of it, by configure,
- *   resolver_cares.c     asks c-ares, on the loop
+ *   resolver_cares.c     asks c-ares, on the loop, by resolver_channel.c
  *
  * A lookup is the caller's, and may go at any time. What is asked for is a query, which is the
  * library's and lives until it is answered: nobody can be kept from answering. */

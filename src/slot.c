@@ -48,14 +48,14 @@ static brink_socket *unused; /* linked by `data` */
 static brink_socket *allocate_page(void)
 {
 	static void *blocks;
-	void **block = brink__allocate(1, PAGE * sizeof(brink_socket) + sizeof *block + BRINK__LINE);
+	void **block = brink__allocate(1, PAGE * sizeof(brink_socket) + sizeof *block + BRINK__CACHE_LINE);
 	uintptr_t after = (uintptr_t)(block + 1);
 
 	if (block == NULL)
 		return NULL;
 	*block = blocks;
 	blocks = block;
-	return (brink_socket *)(after + (BRINK__LINE - after % BRINK__LINE) % BRINK__LINE);
+	return (brink_socket *)(after + (BRINK__CACHE_LINE - after % BRINK__CACHE_LINE) % BRINK__CACHE_LINE);
 }
 
 static bool make_page(void)

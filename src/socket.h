@@ -25,6 +25,8 @@
 #define BRINK_SOCKET_INTERNAL_H
 
 #include "loop.h"
+#include "memory.h"
+#include "request.h"
 #include "stream.h"
 
 #include <brink/socket.h>
@@ -56,26 +58,6 @@ struct brink__socket_name {
 	char host[256]; /* "": it is a path */
 	char text[];
 };
-
-/* A request to write, with what is still to be written. A small copy has its room in the request
- * itself, so that who gathers many of them finds each in one place. */
-#define BRINK__REQUEST_ROOM 216u
-
-struct brink__request {
-	_Atomic(struct brink__request *) next;
-	brink_write_fn *done;
-	void *arg;
-	bool end;   /* no bytes: ends our side */
-	bool ended; /* done was called; it stays only until the next one is linked to it */
-	bool copied;
-	unsigned char from, to; /* of `bytes` */
-	union {
-		brink_buffer data;
-		unsigned char bytes[BRINK__REQUEST_ROOM]; /* if it is copied */
-	};
-};
-
-_Static_assert(sizeof(void *) != 8 || sizeof(struct brink__request) == 248, "four cache lines less malloc's word");
 
 /* Why the socket's task was posted: bits of `posted`. */
 enum {
@@ -180,13 +162,11 @@ struct brink_socket {
 	char *text; /* of the failure */
 	void (*upper_free)(brink_socket *socket);
 };
-#define BRINK__LINE 64u
-_Static_assert(sizeof(void *) != 8 || (offsetof(struct brink_socket, written_at) == BRINK__LINE &&
-                                       offsetof(struct brink_socket, stream) == 2 * BRINK__LINE &&
-                                       offsetof(struct brink_socket, watch) == 3 * BRINK__LINE &&
-                                       offsetof(struct brink_socket, bytes_read) == 4 * BRINK__LINE &&
-                                       offsetof(struct brink_socket, task) == 5 * BRINK__LINE &&
-                                       sizeof(struct brink_socket) == 6 * BRINK__LINE), "each has its line");
+#define BRINK__IN_LINE(member, line) (offsetof(struct brink_socket, member) == (line) * BRINK__CACHE_LINE)
+_Static_assert(sizeof(void *) != 8 || (BRINK__IN_LINE(written_at, 1) && BRINK__IN_LINE(stream, 2) &&
+                                       BRINK__IN_LINE(watch, 3) && BRINK__IN_LINE(bytes_read, 4) &&
+                                       BRINK__IN_LINE(task, 5) && sizeof(struct brink_socket) == 6 * BRINK__CACHE_LINE),
+               "each begins a line");
 
 static inline bool brink__socket_failed(brink_socket *socket)
 {
@@ -276,14 +256,8 @@ void brink__socket_write_edge(brink_socket *socket);
 void brink__socket_uncork(brink_socket *socket);
 
 /* socket_flush.c */
-struct brink__request *brink__request_create(void); /* with an empty buffer */
-/* Instead of its buffer, a copy of at most BRINK__REQUEST_ROOM bytes. */
-void brink__request_fill(struct brink__request *request, const void *bytes, size_t size);
-void brink__request_free(struct brink__request *request);
 /* Frees what waits, without a call: in a forked child, where the loop's thread had the right. */
 void brink__requests_forget(brink_socket *socket);
-/* Links `request` to the one before it; true: the right to write was left there. */
-bool brink__request_link(struct brink__request *previous, struct brink__request *request);
 /* One write of what is linked, by who has the right to: the number of bytes; 0 if there was
  * nothing to write; or a negative errno. `by_loop`: it may be left to the backend, where there is a
  * stream: then -EAGAIN, and the result comes with the edge. */

@@ -275,15 +275,6 @@ static void flood(brink_http_request *request, void *arg)
 	flood_on(request, arg);
 }
 
-static int hold_socket(brink_socket_id id, void *arg)
-{
-	brink_socket **socket = arg;
-
-	*socket = brink_socket_address(id);
-	CHECK(*socket != NULL);
-	return 0;
-}
-
 static void slow_reader(enum kind kind)
 {
 	struct brink_socket_info info;
@@ -302,7 +293,7 @@ static void slow_reader(enum kind kind)
 	ask(&web, fd, "GET / HTTP/1.1\r\n" HOST "\r\n");
 	RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 1);
 	/* Nobody reads: what the kernel does not take waits. It might take all, and the request be gone. */
-	CHECK_EQ(brink_server_each(web.service.server, hold_socket, &socket), 1);
+	socket = their_socket(&web);
 	for (int i = 0; i < 20; i++) {
 		brink_socket_get_info(socket, &info);
 		CHECK(info.unsent <= WINDOW + PART);

@@ -11,24 +11,6 @@
 #define HOST "Host: h\r\n"
 #define WINDOW 65536u
 
-static int hold_socket(brink_socket_id id, void *arg)
-{
-	brink_socket **socket = arg;
-
-	*socket = brink_socket_address(id);
-	CHECK(*socket != NULL);
-	return 0;
-}
-
-/* The one connection, seen from the server; it is released by the caller. */
-static brink_socket *their_socket(struct web *web)
-{
-	brink_socket *socket = NULL;
-
-	CHECK_EQ(brink_server_each(web->service.server, hold_socket, &socket), 1);
-	return socket;
-}
-
 /* ---- replies that nobody reads ---- */
 
 #define REPLY 20000u

@@ -239,6 +239,23 @@ static bool say(struct web *web, int fd, const char *text, size_t size)
 	return true;
 }
 
+static int hold_socket(brink_socket_id id, void *arg)
+{
+	brink_socket **socket = arg;
+
+	*socket = brink_socket_address(id);
+	CHECK(*socket != NULL);
+	return 0;
+}
+
+brink_socket *their_socket(struct web *web)
+{
+	brink_socket *socket = NULL;
+
+	CHECK_EQ(brink_server_each(web->service.server, hold_socket, &socket), 1);
+	return socket;
+}
+
 void ask(struct web *web, int fd, const char *text)
 {
 	say(web, fd, text, strlen(text));

@@ -42,6 +42,8 @@ struct answer {
 };
 /* Reads one reply, of known length or chunked; `bodyless`: whatever its head says. */
 void read_answer(struct web *web, int fd, struct answer *answer, bool bodyless);
+/* The one connection, seen from the server; it is released by the caller. */
+brink_socket *their_socket(struct web *web);
 void expect_status(struct web *web, int fd, unsigned status);
 void expect_body(struct web *web, int fd, unsigned status, const char *body);
 /* The server ends the connection. */
