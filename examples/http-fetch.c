@@ -79,7 +79,7 @@ static int split(const char *url, struct place *place)
 	return 0;
 }
 
-static int fetch(brink_http_client *client, struct state *state, const char *url)
+static int fetch(brink_http_client *client, struct state *state, const struct place *server, const char *url)
 {
 	struct place place = {0};
 	brink_buffer body = {0};
@@ -93,6 +93,8 @@ static int fetch(brink_http_client *client, struct state *state, const char *url
 		.arg = state,
 	};
 
+	if (rc == 0 && (place.secure != server->secure || strcmp(place.name, server->name) != 0))
+		rc = -EINVAL; /* of another server */
 	if (rc == 0 && state->post != NULL)
 		rc = brink_buffer_append(&body, state->post, strlen(state->post));
 	if (rc == 0)
@@ -134,7 +136,7 @@ static int fetch_all(struct state *state, char **urls)
 			.name = place.name, .timeout = BRINK_SECONDS(120), .socket = {.transport_arg = state->tls,
 				.transport = place.secure ? brink_tls_transport() : NULL}});
 	for (; rc == 0 && *urls != NULL; urls++)
-		rc = fetch(client, state, *urls);
+		rc = fetch(client, state, &place, *urls);
 	if (rc == 0)
 		rc = brink_loop_run(state->loop);
 	if (rc < 0)

@@ -186,7 +186,7 @@ fetch_fails_well()
 {
 	! examples/http-fetch "$url/none" && ! examples/http-fetch http://127.0.0.1:1/ &&
 		! examples/http-fetch ftp://127.0.0.1/ && ! examples/http-fetch http://nonesuch.invalid/ &&
-		! examples/http-fetch
+		! examples/http-fetch "$url/" http://localhost:1/ && ! examples/http-fetch
 }
 
 fetched_from_python()
