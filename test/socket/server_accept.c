@@ -235,7 +235,7 @@ static void on_accept_error(brink_listener *listener, int error, void *arg)
 	struct brink_accept_counters counters;
 	struct service *service = arg;
 
-	CHECK_ALWAYS(error == -EMFILE);
+	CHECK_EQ(error, -EMFILE);
 	brink_listener_counters(listener, &counters);
 	CHECK_ALWAYS(counters.errors > 0);
 	atomic_fetch_add(&service->blocked, 1);

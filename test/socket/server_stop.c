@@ -233,6 +233,7 @@ static void by_a_signal(enum kind kind)
 		CHECK_EQ(raise(SIGTERM), 0);
 		if (second) {
 			expect_gone(&service, fd, false); /* and the peer does not end its side */
+			CHECK_EQ(atomic_load(&service.stopped), 0); /* or the next signal would end this process */
 			CHECK_EQ(raise(SIGINT), 0);
 		} else {
 			SYSCALL(shutdown(fd, SHUT_WR));
