@@ -197,9 +197,10 @@ static void another(brink_timer *timer)
 }
 
 /* In which turns it is read; the answers are read by nobody who would stop it. */
-static unsigned send_flood(struct tls_duo *duo, int fd, BIO *flood)
+static unsigned send_flood(struct tls_duo *duo, int fd, BIO *flood, brink_timer *timer)
 {
 	unsigned turns = 0;
+	int result;
 	char *bytes;
 	long size = BIO_get_mem_data(flood, &bytes);
 	ssize_t sent;
@@ -209,7 +210,10 @@ static unsigned send_flood(struct tls_duo *duo, int fd, BIO *flood)
 			bytes += sent;
 			size -= sent;
 		}
-		CHECK_OK(brink_loop_run_once(duo->loop, 0));
+		result = brink_loop_run_once(duo->loop, 0);
+		if (result < 0)
+			brink_timer_stop(timer); /* which would keep the loop from resting, for ever */
+		CHECK_OK(result);
 		drain(duo->pair.theirs);
 	}
 	return turns;
@@ -233,7 +237,7 @@ static void flood(enum kind kind, int version, bool serves)
 	fd = brink_socket_fd(socket);
 	brink_timer_init(&timer, another);
 	CHECK_OK(brink_timer_start(duo.loop, &timer, 0, 1)); /* is over in each turn */
-	turns = send_flood(&duo, fd, bytes);
+	turns = send_flood(&duo, fd, bytes, &timer);
 	CHECK_EQ(our_side(&peer, &duo)->seen.closes, 0);
 	CHECK(turns >= FLOOD / PORTION);
 	CHECK(others >= FLOOD / PORTION);
