@@ -72,7 +72,7 @@ brink_conformance_SOURCES = $(conformance_files)
 brink_conformance_CPPFLAGS = -I$(srcdir)/include $(CUNIT_CFLAGS)
 brink_conformance_LDADD = libbrink.la $(conformance_libraries)
 
-TESTS += brink-conformance$(EXEEXT)
+long_tests += brink-conformance$(EXEEXT)
 
 # That the harness finds out what is wrong, and that the plain driver works.
 check_PROGRAMS += conformance-self-test

@@ -31,7 +31,7 @@ libbrink_tls_faulty_la_CPPFLAGS = $(libbrink_faulty_la_CPPFLAGS) $(OPENSSL_CFLAG
 libbrink_tls_faulty_la_LIBADD = libbrink-faulty.la $(OPENSSL_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
 
 check_PROGRAMS += %reldir%/faults
-TESTS += %reldir%/faults
+long_tests += %reldir%/faults
 %canon_reldir%_faults_SOURCES = \
 	%reldir%/calls.c \
 	%reldir%/clients.c \
@@ -63,7 +63,7 @@ endif
 
 # The scenarios of test/socket, with the library whose calls fail.
 check_PROGRAMS += socket-conformance-faulty
-TESTS += socket-conformance-faulty$(EXEEXT)
+long_tests += socket-conformance-faulty$(EXEEXT)
 socket_conformance_faulty_SOURCES = $(socket_scenario_files) $(harness_common_files) \
 	%reldir%/calls.c \
 	%reldir%/strike.h \

@@ -131,7 +131,7 @@ socket_conformance_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/test/conformance $
 	$(OPENSSL_CFLAGS)
 socket_conformance_LDADD = libbrink-tls.la libbrink.la $(conformance_libraries) $(OPENSSL_LIBS)
 
-TESTS += socket-conformance$(EXEEXT)
+long_tests += socket-conformance$(EXEEXT)
 
 if STAND_IN
 check_PROGRAMS += socket-conformance-kqueue
@@ -139,5 +139,5 @@ socket_conformance_kqueue_SOURCES = $(socket_conformance_files)
 socket_conformance_kqueue_CPPFLAGS = $(socket_conformance_CPPFLAGS)
 socket_conformance_kqueue_LDADD = libbrink-tls-core.la libbrink-kqueue.la $(conformance_libraries)
 
-TESTS += socket-conformance-kqueue$(EXEEXT)
+long_tests += socket-conformance-kqueue$(EXEEXT)
 endif
