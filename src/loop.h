@@ -181,6 +181,8 @@ void brink__ticket_again(brink_loop *loop, struct brink__slot *slot, unsigned di
 
 /* watch.c */
 int brink__watch_check_interest(const brink_watch *watch, unsigned interest);
+/* As brink_watch_start(), for a connection that is the library's own: nobody closes it without a stop. */
+int brink__watch_start_connection(brink_loop *loop, brink_watch *watch, int fd, unsigned interest);
 /* Rearms on the loop's thread, taking directions on; `look` as above. */
 int brink__watch_rearm_here(brink_watch *watch, unsigned directions, bool look);
 int brink__watch_again_here(brink_watch *watch, unsigned directions);

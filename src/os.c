@@ -116,7 +116,7 @@ static uint32_t mix(uint64_t device, uint64_t inode)
 {
 	uint64_t hash = (inode ^ device << 40) * UINT64_C(0x9e3779b97f4a7c15);
 
-	return (uint32_t)(hash >> 32);
+	return (uint32_t)(hash >> 32) | 1;
 }
 
 #if defined(SO_NOSIGPIPE)
@@ -138,6 +138,15 @@ static void mute_sigpipe(int fd)
 
 #endif
 
+/* 0 when that is not known. */
+static int type_of(int fd)
+{
+	int type = 0;
+	socklen_t length = sizeof type;
+
+	return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 ? type : 0;
+}
+
 #if defined(SO_PROTOCOL)
 
 static bool is_tcp(int fd)
@@ -157,24 +166,41 @@ static bool is_tcp(int fd)
 	struct sockaddr_storage address;
 	socklen_t length = sizeof address;
 
-	return getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
+	return type_of(fd) == SOCK_STREAM && getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
 	       (address.ss_family == AF_INET || address.ss_family == AF_INET6);
 }
 
 #endif
 
+static void set_socket(int fd, struct brink__file *file, enum brink__kind kind)
+{
+	mute_sigpipe(fd);
+	file->kind = kind;
+	/* A UNIX stream may stop short at a message that carries descriptors. */
+	file->short_read_drains = kind == BRINK__KIND_TCP;
+}
+
 static void identify_socket(int fd, struct brink__file *file)
 {
-	int type = SOCK_STREAM;
-	socklen_t length = sizeof type;
+	int type = type_of(fd);
 
-	mute_sigpipe(fd);
-	file->kind = BRINK__KIND_DATAGRAM;
-	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type != SOCK_STREAM)
-		return;
-	file->kind = is_tcp(fd) ? BRINK__KIND_TCP : BRINK__KIND_STREAM;
-	/* A UNIX stream may stop short at a message that carries descriptors. */
-	file->short_read_drains = file->kind == BRINK__KIND_TCP;
+	if (type != 0 && type != SOCK_STREAM)
+		set_socket(fd, file, BRINK__KIND_DATAGRAM);
+	else
+		set_socket(fd, file, is_tcp(fd) ? BRINK__KIND_TCP : BRINK__KIND_STREAM);
+}
+
+/* A raw socket of TCP's protocol, which identify_socket() looks out for, is no connection. */
+bool brink__os_identify_connection(int fd, struct brink__file *file)
+{
+	*file = (struct brink__file){.able = BRINK__DIRECTIONS};
+	if (is_tcp(fd))
+		set_socket(fd, file, BRINK__KIND_TCP);
+	else if (type_of(fd) == SOCK_STREAM)
+		set_socket(fd, file, BRINK__KIND_STREAM);
+	else
+		return false;
+	return true;
 }
 
 static void identify_pipe(int fd, struct brink__file *file)

@@ -44,9 +44,11 @@ struct brink__file {
 	enum brink__kind kind;
 	bool short_read_drains; /* a read shorter than asked for means that nothing is left */
 	unsigned able;          /* directions it is open for; both where that is not known */
-	uint32_t identity;      /* differs, but for chance, from another file's */
+	uint32_t identity;      /* differs, but for chance, from another file's; 0: not asked for */
 };
 int brink__os_identify(int fd, struct brink__file *file);
+/* The same for what should be a connection, in fewer calls: true when it is. Its identity is not asked for. */
+bool brink__os_identify_connection(int fd, struct brink__file *file);
 
 #if defined(MSG_NOSIGNAL)
 #define BRINK__MSG_NOSIGNAL MSG_NOSIGNAL

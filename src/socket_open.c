@@ -115,7 +115,7 @@ static void on_edge(brink_watch *watch, unsigned ready)
 static int start_watch(brink_socket *socket, unsigned interest)
 {
 	brink_watch_init(&socket->watch, on_edge);
-	return brink_watch_start(socket->loop, &socket->watch, socket->fd, interest);
+	return brink__watch_start_connection(socket->loop, &socket->watch, socket->fd, interest);
 }
 
 void brink__socket_dialed(brink_socket *socket, int result, const char *what)

@@ -109,13 +109,28 @@ static void wake(brink_watch *watch)
 	*place = watch->resting;
 }
 
-static int attach(brink_loop *loop, brink_watch *watch, int fd, unsigned directions)
+/* True when the number is that of the file whose registration `slot` is. */
+static bool is_same(const struct brink__slot *slot, const struct brink__file *file)
+{
+	return slot->identity == 0 || slot->identity == file->identity;
+}
+
+static bool is_registered(const brink_loop *loop, int fd)
+{
+	const struct brink__slot *slot = brink__table_at(&loop->table, fd);
+
+	return slot != NULL && slot->token != 0;
+}
+
+static int attach(brink_loop *loop, brink_watch *watch, int fd, unsigned directions, bool ours)
 {
 	bool level = (watch->mode & BRINK_LEVEL) != 0;
 	struct brink__file file;
 	struct brink__slot *slot;
-	int result = brink__os_identify(fd, &file);
+	int result = 0;
 
+	if (!ours || is_registered(loop, fd) || !brink__os_identify_connection(fd, &file))
+		result = brink__os_identify(fd, &file);
 	if (result < 0)
 		return result;
 	if (directions & ~file.able)
@@ -123,7 +138,7 @@ static int attach(brink_loop *loop, brink_watch *watch, int fd, unsigned directi
 	slot = brink__table_get(&loop->table, fd);
 	if (slot == NULL)
 		return -ENOMEM;
-	if (slot->token != 0 && slot->identity != file.identity)
+	if (slot->token != 0 && !is_same(slot, &file))
 		replaced(loop, slot);
 	if (slot->token != 0) {
 		result = widen_registration(loop, slot, directions, level);
@@ -149,7 +164,7 @@ int brink__watch_check_interest(const brink_watch *watch, unsigned interest)
 	return known && interest != 0 && watch->call != NULL ? 0 : -EINVAL;
 }
 
-int brink_watch_start(brink_loop *loop, brink_watch *watch, int fd, unsigned interest)
+static int start(brink_loop *loop, brink_watch *watch, int fd, unsigned interest, bool ours)
 {
 	int result = brink__watch_check_interest(watch, interest);
 
@@ -158,7 +173,7 @@ int brink_watch_start(brink_loop *loop, brink_watch *watch, int fd, unsigned int
 	if (watch->slot != NULL)
 		return -EEXIST;
 	watch->mode = (unsigned char)(interest & BRINK_LEVEL);
-	result = attach(loop, watch, fd, interest & BRINK__DIRECTIONS);
+	result = attach(loop, watch, fd, interest & BRINK__DIRECTIONS, ours);
 	if (result < 0)
 		return result;
 	watch->loop = loop;
@@ -169,6 +184,16 @@ int brink_watch_start(brink_loop *loop, brink_watch *watch, int fd, unsigned int
 	if (watch->interest == 0)
 		rest(watch);
 	return 0;
+}
+
+int brink_watch_start(brink_loop *loop, brink_watch *watch, int fd, unsigned interest)
+{
+	return start(loop, watch, fd, interest, false);
+}
+
+int brink__watch_start_connection(brink_loop *loop, brink_watch *watch, int fd, unsigned interest)
+{
+	return start(loop, watch, fd, interest, true);
 }
 
 /* ---- stopping ---- */
@@ -279,7 +304,7 @@ int brink_watch_set(brink_watch *watch, unsigned interest)
 	more = interest & ~had;
 	/* Widen first: what fails then leaves everything as it was. */
 	if (more != 0)
-		result = had != 0 ? take_on(watch->loop, watch, more) : attach(watch->loop, watch, watch->fd, more);
+		result = had != 0 ? take_on(watch->loop, watch, more) : attach(watch->loop, watch, watch->fd, more, false);
 	if (result < 0)
 		return result;
 	detach(watch->loop, slot, had & ~interest);

@@ -190,12 +190,74 @@ static void no_descriptors_left(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+static void take_all(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	(void)socket;
+	*(size_t *)arg += brink_buffer_length(in);
+	brink_buffer_clear(in);
+}
+
+static void expect_none(brink_watch *watch, unsigned ready)
+{
+	(void)watch;
+	(void)ready;
+	CHECK_ALWAYS(false);
+}
+
+/* It is not in the way of the socket that is given the number. */
+static void number_of_a_closed_watch(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct pair pair = open_pair(kind, BRINK_READ);
+	struct brink_socket_options options = {.on_bytes = take_all};
+	brink_watch before;
+	brink_socket_id id;
+	size_t got = 0;
+	int ends[2];
+
+	SYSCALL(pipe(ends));
+	brink_watch_init(&before, expect_none);
+	CHECK_OK(brink_watch_start(loop, &before, ends[0], BRINK_READ));
+	turn(loop);
+	SYSCALL(dup2(pair.ours, ends[0]));
+	close_fd(&pair.ours);
+	options.fd = ends[0];
+	options.arg = &got;
+	CHECK_OK(brink_socket_create(&id, loop, &options));
+	write_all(pair.theirs, "bytes", 5);
+	RUN_UNTIL(loop, got == 5);
+	CHECK_OK(brink_watch_stop(&before));
+	CHECK_OK(brink_socket_fail(id, 0, NULL));
+	RUN_UNTIL(loop, fcntl(options.fd, F_GETFD) < 0);
+	close_fd(&ends[1]);
+	close_pair(&pair);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* Refused, and the socket goes on. */
+static void watch_beside_a_socket(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	brink_watch watch;
+	struct life life;
+
+	open_life(&life, loop, kind, NULL);
+	brink_watch_init(&watch, expect_none);
+	CHECK_ERROR(brink_watch_start(loop, &watch, life.fd, BRINK_READ), -EEXIST);
+	write_all(life.pair.theirs, "bytes", 5);
+	RUN_UNTIL(loop, life.got == 5);
+	end_life(&life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("socket-options/bad-options", bad_options, KINDS_STREAM),
 	SCENARIO("socket-options/bad-descriptors", bad_descriptors, KINDS_STREAM),
 	SCENARIO("socket-options/descriptor-is-prepared", descriptor_is_prepared, KINDS_STREAM),
 	SCENARIO("socket-options/data-and-addresses", data_and_addresses, KINDS_STREAM),
 	SCENARIO("socket-options/no-descriptors-left", no_descriptors_left, KINDS_STREAM),
+	SCENARIO("socket-options/number-of-a-closed-watch", number_of_a_closed_watch, KINDS_STREAM),
+	SCENARIO("socket-options/watch-beside-a-socket", watch_beside_a_socket, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
 const struct group socket_options_group = {"socket-options", scenarios};
