@@ -310,11 +310,8 @@ static void look_whether_alone(brink_socket *socket)
 		alone(socket);
 }
 
-void brink__socket_posted(brink_task *task)
+static void serve(brink_socket *socket, unsigned why)
 {
-	brink_socket *socket = brink_container_of(task, brink_socket, task);
-	unsigned why = atomic_exchange(&socket->posted, 0);
-
 	if (why & BRINK__SOCKET_START)
 		start(socket);
 	if (why & BRINK__SOCKET_FLUSH)
@@ -336,6 +333,30 @@ void brink__socket_posted(brink_task *task)
 		look_whether_alone(socket);
 	if (why & BRINK__SOCKET_RECYCLE)
 		recycle(socket);
+}
+
+/* Takes the steps of the end that have come meanwhile: they follow at once, since a turn for each
+ * would be a wait for each. All else has to wait for the next turn, as what is posted does. 0: the
+ * task is left. */
+static unsigned next_steps(brink_socket *socket)
+{
+	const unsigned steps = BRINK__SOCKET_FAIL | BRINK__SOCKET_RECYCLE;
+	unsigned came = atomic_fetch_and(&socket->posted, ~steps) & steps;
+
+	if (came == 0 && atomic_fetch_and(&socket->posted, ~(unsigned)BRINK__SOCKET_SERVED) != BRINK__SOCKET_SERVED)
+		post_task(socket);
+	return came;
+}
+
+void brink__socket_posted(brink_task *task)
+{
+	brink_socket *socket = brink_container_of(task, brink_socket, task);
+	unsigned why = atomic_exchange(&socket->posted, BRINK__SOCKET_SERVED);
+
+	while (why != 0) {
+		serve(socket, why);
+		why = why & BRINK__SOCKET_RECYCLE ? 0 : next_steps(socket);
+	}
 }
 
 /* ---- the end of the loop ---- */

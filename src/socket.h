@@ -70,7 +70,8 @@ enum {
 	BRINK__SOCKET_ALONE = 64,  /* the prober's reference, and this one, are the only ones */
 	BRINK__SOCKET_RECYCLE = 128, /* nobody refers to it any more */
 	BRINK__SOCKET_WRITE = 256,   /* the transport's write may go on, if one waits */
-	BRINK__SOCKET_DEADLINE = 512 /* the protocol's deadline is before the timer's */
+	BRINK__SOCKET_DEADLINE = 512, /* the protocol's deadline is before the timer's */
+	BRINK__SOCKET_SERVED = 1024   /* no reason: the task runs, and looks itself for what comes meanwhile */
 };
 
 enum {
