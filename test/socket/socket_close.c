@@ -289,6 +289,27 @@ static void peer_resets(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* The turn that hears of the peer's end, and one more: a wait for each step would be one too many. */
+static void closed_in_two_turns(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct life life;
+	unsigned turns = 0;
+
+	for (unsigned i = 0; i < 3; i++) {
+		open_life(&life, loop, kind, NULL);
+		expect_silence(loop);
+		CHECK_EQ(shutdown(life.pair.theirs, SHUT_WR), 0);
+		await(life.fd, BRINK_READ);
+		for (turns = 0; life.closes == 0; turns++)
+			CHECK_OK(brink_loop_run_once(loop, BRINK_SECONDS(10)));
+		CHECK(turns <= 2);
+		CHECK_EQ(life.error, 0);
+		end_life(&life);
+	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("socket-close/shutdown-after-the-queue", shutdown_after_the_queue, KINDS_STREAM),
 	SCENARIO("socket-close/shutdown-before-it-stands", shutdown_before_it_stands, KINDS_STREAM),
@@ -300,6 +321,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-close/half-closed-by-peer", half_closed_by_peer, KINDS_STREAM),
 	SCENARIO("socket-close/end-while-paused", end_while_paused, KINDS_STREAM),
 	SCENARIO("socket-close/peer-resets", peer_resets, KINDS_TCP),
+	SCENARIO("socket-close/closed-in-two-turns", closed_in_two_turns, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
 const struct group socket_close_group = {"socket-close", scenarios};
