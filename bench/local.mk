@@ -5,7 +5,7 @@
 EXTRA_DIST += \
 	%reldir%/gate \
 	%reldir%/limits.json \
-	%reldir%/report \
+	%reldir%/report.py \
 	%reldir%/report.md \
 	%reldir%/results \
 	%reldir%/run
@@ -106,7 +106,7 @@ bench-gate: %reldir%/brink-bench
 # About a quarter of an hour; the results, their plots and the page are part of the source.
 bench: %reldir%/brink-bench
 	$(SHELL) $(srcdir)/%reldir%/run %reldir%/brink-bench $(srcdir)/%reldir%/results
-	python3 $(srcdir)/%reldir%/report $(srcdir)/%reldir%/results $(srcdir)/doc/performance.md
+	python3 $(srcdir)/%reldir%/report.py $(srcdir)/%reldir%/results $(srcdir)/doc/performance.md
 else
 bench bench-gate:
 	@echo "the benchmarks are for Linux" >&2; exit 1

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes doc/performance.md and its plots of what bench/run has measured.
 
-    report RESULTS DOCUMENT       RESULTS/*.json; the plots become RESULTS/*.svg (by gnuplot)
+    report.py RESULTS DOCUMENT       RESULTS/*.json; the plots become RESULTS/*.svg (by gnuplot)
 
 The text is bench/report.md, in which a line "@@ goals", "@@ table NAME" and so on stands for what
 is made here."""
