@@ -246,6 +246,7 @@ static void say_at_once(struct talk *talk, char *text, size_t size)
 {
 	brink_socket *socket = brink_socket_address(talk->id);
 
+	CHECK(socket != NULL);
 	brink_socket_pause(socket);
 	for (size_t i = LINE; i <= size; i += LINE)
 		text[i - 1] = '\n';
