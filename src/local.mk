@@ -58,6 +58,7 @@ core_files = \
 	%reldir%/os_datagram.c \
 	%reldir%/os_datagram.h \
 	%reldir%/os_datagram_control.c \
+	%reldir%/os_datagram_joined.c \
 	%reldir%/os_io.c \
 	%reldir%/os_listen.c \
 	%reldir%/os_multicast.c \
@@ -85,6 +86,7 @@ core_files = \
 	%reldir%/socket.h \
 	%reldir%/socket_create.c \
 	%reldir%/socket_dial.c \
+	%reldir%/socket_fail.c \
 	%reldir%/socket_flush.c \
 	%reldir%/socket_info.c \
 	%reldir%/socket_open.c \

@@ -71,9 +71,18 @@ void brink__os_read_control(struct msghdr *message, uint16_t port, struct brink_
 int brink__os_write_control(struct msghdr *message, union brink__control *control, int family,
                             const struct brink_address *from, unsigned interface_index, unsigned segment);
 
+/* One control message more; `room` is zero where it is not used yet. */
+void brink__os_append_control(struct msghdr *message, union brink__control *room, int level, int type, const void *data,
+                              size_t size);
+
+/* ---- os_datagram_joined.c ---- */
+
 /* Datagrams that cross the kernel as one: whether this socket can have it, and has it from now on. */
 bool brink__os_receive_joined(int fd);
 bool brink__os_send_joined(int fd);
+/* The size of the parts, as a control message. */
+void brink__os_read_segment(const struct cmsghdr *control, struct brink__arrival *arrival);
+int brink__os_write_segment(struct msghdr *message, union brink__control *room, unsigned segment); /* -ENOTSUP */
 
 /* ---- os_multicast.c ---- */
 

@@ -1,5 +1,4 @@
-/* What travels beside a datagram: the address of this machine, the interface, and of how many
- * datagrams a large one is made. */
+/* What travels beside a datagram: the address of this machine, and the interface. */
 #define __APPLE_USE_RFC_3542 1 /* IPV6_RECVPKTINFO on macOS */
 #include "config.h"
 
@@ -11,9 +10,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/types.h>
-#if defined(__linux__)
-#include <netinet/udp.h>
-#endif
 #if !defined(IP_PKTINFO) && defined(IP_RECVIF)
 #include <net/if_dl.h>
 #endif
@@ -25,8 +21,8 @@ static bool turn_on(int fd, int level, int option)
 	return setsockopt(fd, level, option, &on, sizeof on) == 0;
 }
 
-static void append(struct msghdr *message, union brink__control *room, int level, int type, const void *data,
-                   size_t size)
+void brink__os_append_control(struct msghdr *message, union brink__control *room, int level, int type, const void *data,
+                              size_t size)
 {
 	struct cmsghdr *control;
 	size_t used = message->msg_control != NULL ? message->msg_controllen : 0;
@@ -119,7 +115,7 @@ static int write_v4(struct msghdr *message, union brink__control *room, struct i
 	memset(&info, 0, sizeof info);
 	info.ipi_spec_dst = from;
 	info.ipi_ifindex = (__typeof__(info.ipi_ifindex))index;
-	append(message, room, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+	brink__os_append_control(message, room, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
 	return 0;
 }
 
@@ -150,7 +146,7 @@ static int write_v4(struct msghdr *message, union brink__control *room, struct i
 	memset(&info, 0, sizeof info);
 	info.ipi_addr = from;
 	info.ipi_ifindex = index;
-	append(message, room, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+	brink__os_append_control(message, room, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
 	return 0;
 }
 
@@ -182,7 +178,8 @@ static int write_v4(struct msghdr *message, union brink__control *room, struct i
 {
 	if (index != 0)
 		return -ENOTSUP;
-	append(message, room, IPPROTO_IP, IP_RECVDSTADDR, &from, sizeof from); /* IP_SENDSRCADDR is the same */
+	/* IP_SENDSRCADDR is the same. */
+	brink__os_append_control(message, room, IPPROTO_IP, IP_RECVDSTADDR, &from, sizeof from);
 	return 0;
 }
 
@@ -263,81 +260,9 @@ static int write_v6(struct msghdr *message, union brink__control *room, const st
 			info.ipi6_addr.s6_addr[10] = info.ipi6_addr.s6_addr[11] = 0xff; /* or Linux says EINVAL */
 	}
 	info.ipi6_ifindex = (__typeof__(info.ipi6_ifindex))(index != 0 ? index : v6.sin6_scope_id);
-	append(message, room, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
+	brink__os_append_control(message, room, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 	return 0;
 }
-
-/* ---- many as one ---- */
-
-#if defined(__linux__)
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
-
-bool brink__os_receive_joined(int fd)
-{
-	return turn_on(fd, IPPROTO_UDP, UDP_GRO);
-}
-
-bool brink__os_send_joined(int fd)
-{
-	int none = 0;
-
-	return setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &none, sizeof none) == 0;
-}
-
-static void read_segment(const struct cmsghdr *control, struct brink__arrival *arrival)
-{
-	int segment;
-
-	if (control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_GRO ||
-	    control->cmsg_len < CMSG_LEN(sizeof segment))
-		return;
-	memcpy(&segment, CMSG_DATA(control), sizeof segment);
-	arrival->segment = segment > 0 ? (unsigned)segment : 0;
-}
-
-static int write_segment(struct msghdr *message, union brink__control *room, unsigned segment)
-{
-	uint16_t size = (uint16_t)segment;
-
-	append(message, room, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);
-	return 0;
-}
-
-#else
-
-bool brink__os_receive_joined(int fd)
-{
-	(void)fd;
-	return false;
-}
-
-bool brink__os_send_joined(int fd)
-{
-	(void)fd;
-	return false;
-}
-
-static void read_segment(const struct cmsghdr *control, struct brink__arrival *arrival)
-{
-	(void)control;
-	(void)arrival;
-}
-
-static int write_segment(struct msghdr *message, union brink__control *room, unsigned segment)
-{
-	(void)message;
-	(void)room;
-	(void)segment;
-	return -ENOTSUP;
-}
-
-#endif
 
 /* ---- all of it ---- */
 
@@ -378,7 +303,7 @@ void brink__os_read_control(struct msghdr *message, uint16_t port, struct brink_
 		else if (control->cmsg_level == IPPROTO_IPV6)
 			read_v6(control, port, arrival);
 		else
-			read_segment(control, arrival);
+			brink__os_read_segment(control, arrival);
 	}
 }
 
@@ -404,5 +329,5 @@ int brink__os_write_control(struct msghdr *message, union brink__control *contro
 {
 	int result = write_source(message, control, family, from, interface_index);
 
-	return result == 0 && segment != 0 ? write_segment(message, control, segment) : result;
+	return result == 0 && segment != 0 ? brink__os_write_segment(message, control, segment) : result;
 }

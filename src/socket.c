@@ -1,10 +1,10 @@
-/* The life of a socket: the steps on the loop, failure and end.
+/* The life of a socket: the steps on the loop, and the end.
  *
  * Whatever changes a socket as a whole happens on its loop, in the socket's own task. Who
  * wants something of it sets a bit and posts the task, if it is not posted already: that
  * takes no memory, so that ending a socket cannot fail.
  *
- * How a life begins is in socket_open.c. The end, after brink_socket_fail(): the socket is
+ * How a life begins is in socket_open.c. The end, after socket_fail.c: the socket is
  * taken off the loop; when the reader has left and every request has ended, the descriptor
  * is closed and on_close is called; when nobody refers to it any more, the slot is free. */
 #include "config.h"
@@ -17,7 +17,6 @@
 
 #include <errno.h>
 #include <sched.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -54,113 +53,10 @@ void brink__socket_launch(brink_socket *socket, unsigned references, brink_socke
 	post_task(socket);
 }
 
-/* ---- failing: any thread ---- */
-
-int brink__socket_error(brink_socket *socket)
-{
-	int error = atomic_load(&socket->error);
-
-	return error < 0 ? error : -ECONNABORTED;
-}
-
-#define TEXT_LIMIT 200u
-
-static char *copy_text(const char *text)
-{
-	size_t length = strnlen(text, TEXT_LIMIT);
-	char *copy = brink__resize(NULL, 1, length + 1);
-
-	if (copy == NULL)
-		return NULL;
-	memcpy(copy, text, length);
-	copy[length] = '\0';
-	return copy;
-}
-
-/* Of one that is closed, and has sent all, what still comes is dropped: then it may end anyhow. */
-static bool may_be_cut(brink_socket *socket)
-{
-	return atomic_load(&socket->closing) && atomic_load(&socket->our_end);
-}
-
-static int fail(brink_socket *socket, int error, const char *text, bool reset)
-{
-	char *copy;
-	int unfailed = BRINK__UNFAILED;
-
-	if (error == -BRINK_ETRUNCATED && may_be_cut(socket)) {
-		error = 0;
-		text = NULL;
-	}
-	copy = text != NULL ? copy_text(text) : NULL;
-	if (!atomic_compare_exchange_strong(&socket->error, &unfailed, error)) {
-		/* Who was faster may still be on his way there, and -ENOENT says that the id does not
-		 * resolve any more. */
-		brink__slot_mark_failed(socket);
-		brink__free(copy);
-		return -ENOENT;
-	}
-	socket->text = copy;
-	socket->reset = reset;
-	brink__slot_mark_failed(socket);
-	atomic_store(&socket->doomed, true);
-	brink__socket_post(socket, BRINK__SOCKET_FAIL);
-	return 0;
-}
-
-int brink__socket_fail(brink_socket *socket, int error, const char *text)
-{
-	return fail(socket, error, text, false);
-}
-
-int brink__socket_reset(brink_socket *socket, int error, const char *text)
-{
-	return fail(socket, error, text, true);
-}
-
-static int fail_id(brink_socket_id id, int error, const char *text, bool reset)
-{
-	brink_socket *socket = brink_socket_address(id);
-	int result;
-
-	if (socket == NULL)
-		return -ENOENT;
-	result = fail(socket, error, text, reset);
-	brink_socket_release(socket);
-	return result;
-}
-
-int brink_socket_fail(brink_socket_id id, int error, const char *text)
-{
-	return error > 0 ? -EINVAL : fail_id(id, error, text, false);
-}
-
-int brink_socket_abort(brink_socket_id id)
-{
-	return fail_id(id, -ECONNABORTED, "aborted", true);
-}
-
-int brink_socket_abandon(brink_socket_id id)
-{
-	brink_socket *socket = brink__slot_find(id);
-	enum brink__found found;
-	int result = -ENOENT;
-
-	if (socket == NULL)
-		return result;
-	found = brink__slot_abandon(socket);
-	if (found == BRINK__FOUND_ALIVE)
-		result = fail(socket, -ECANCELED, "abandoned", false);
-	if (found != BRINK__FOUND_ABANDONED && socket->revivable)
-		result = 0;
-	brink_socket_release(socket); /* by which a prober hears of it */
-	return result;
-}
-
 /* ---- ending ---- */
 
 /* When both sides have ended there is nothing left to come. */
-void brink__socket_settle(brink_socket *socket)
+static void settle(brink_socket *socket)
 {
 	int result;
 
@@ -187,7 +83,8 @@ static void cut_off(int fd, bool reset)
 		shutdown(fd, SHUT_RDWR);
 }
 
-void brink__socket_bury(brink_socket *socket)
+/* Closes the descriptor, or, while others may still use its number, ends what is behind it. */
+static void bury(brink_socket *socket)
 {
 	static const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
 	bool reset = socket->reset || (atomic_load(&socket->end_counts) && !atomic_load(&socket->our_end));
@@ -234,7 +131,7 @@ static void close_down(brink_socket *socket)
 	socket->closed = true;
 	socket->loop->references--;
 	close_transport(socket);
-	brink__socket_bury(socket);
+	bury(socket);
 	brink__loop_connection_removed(socket->loop);
 	brink_buffer_clear(&socket->in);
 	atomic_store(&socket->state, BRINK_SOCKET_FAILED);
@@ -324,7 +221,7 @@ static void serve(brink_socket *socket, unsigned why)
 	if (why & BRINK__SOCKET_WATER)
 		brink__socket_tell_water(socket);
 	if (why & BRINK__SOCKET_SETTLE)
-		brink__socket_settle(socket);
+		settle(socket);
 	if (why & BRINK__SOCKET_DEADLINE && !socket->closed)
 		brink__timing_again(socket);
 	if (why & BRINK__SOCKET_FAIL)

@@ -3,7 +3,8 @@
  *   slot.c             slots, versions, references: address, hold, release, fail's first step
  *   socket_create.c    options, and the making of a socket
  *   socket_open.c      the beginning of a life on the loop
- *   socket.c           the steps of a life on the loop, failure, the end
+ *   socket.c           the steps of a life on the loop, the end
+ *   socket_fail.c      failing, by any thread
  *   socket_write.c     the queue of requests, and who has the right to write
  *   socket_flush.c     one write of what is queued: gathered, taken off, ended
  *   socket_read.c      the edge counter, the reader, pause
@@ -240,11 +241,10 @@ void brink__socket_begin(brink_socket *socket);
 void brink__socket_connected(brink_socket *socket);
 /* A new life of a socket with a dial: `result` is its descriptor or an error, in `what`. */
 void brink__socket_dialed(brink_socket *socket, int result, const char *what);
-void brink__socket_settle(brink_socket *socket);
 /* What a life leaves behind, and who has a reference could still use. By who alone has one. */
 void brink__socket_clear_away(brink_socket *socket);
-/* Closes the descriptor, or, while others may still use its number, what is behind it. */
-void brink__socket_bury(brink_socket *socket);
+
+/* socket_fail.c */
 int brink__socket_fail(brink_socket *socket, int error, const char *text);
 int brink__socket_reset(brink_socket *socket, int error, const char *text); /* the peer shall not see a clean end */
 /* The error for who comes too late. */
