@@ -120,7 +120,7 @@ int brink__connect_check(int fd, const struct brink_address *address)
 		return error;
 	if (ask_peer(fd) == 0 || begin(fd, address) == 0 || errno == EISCONN)
 		return connected(fd, address);
-	/* Of a UNIX socket nothing is under way, and no mechanism would tell that it is to be tried again. */
+	/* Of a UNIX socket nothing is ever under way: it stands by now, or is to be tried again. */
 	if (errno == EINTR && address->storage.ss_family == AF_UNIX)
 		return -EAGAIN;
 	return errno == EALREADY || errno == EINTR ? -EINPROGRESS : -errno;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 /* ---- from a descriptor ---- */
@@ -140,6 +141,52 @@ static void by_connect(void)
 		return;
 	options = options_of(&side);
 	connecting(&side, &options);
+}
+
+/* With an abstract name (unix(7)), and with `first` in its queue, which has room for one. */
+static int full_listener(struct brink_address *address, int *first)
+{
+	struct sockaddr_un any = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	socklen_t length = sizeof address->storage;
+
+	CHECK(fd >= 0 && bind(fd, (struct sockaddr *)&any, sizeof any.sun_family) == 0 && listen(fd, 0) == 0);
+	CHECK(getsockname(fd, (struct sockaddr *)&address->storage, &length) == 0);
+	address->length = length;
+	*first = connect_to(address);
+	return fd;
+}
+
+static void waiting_for_room(void)
+{
+	struct brink_socket_options options;
+	struct brink_address address;
+	struct side side;
+	int listener, first, peer;
+	bool made;
+
+	if (!make_side(&side))
+		return;
+	listener = full_listener(&address, &first);
+	options = options_of(&side);
+	options.address = &address;
+	made = went_well(brink_socket_create(&side.id, side.loop, &options));
+	for (int i = 0; i < 3; i++)
+		turn(&side);
+	CHECK(side.opens == 0);
+	close(accept(listener, NULL, NULL));
+	close(first);
+	while (made && side.opens == 0 && side.closes == 0)
+		turn(&side);
+	if (side.opens > 0) {
+		while ((peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) < 0)
+			turn(&side);
+		talk(&side, peer);
+	}
+	close(listener);
+	end_side(&side);
+	CHECK((side.closes == 1) == made);
+	CHECK(side.opens == 1 || (fault_struck() && !fault_harmless()));
 }
 
 static void with_timeouts(void)
@@ -316,6 +363,7 @@ const struct scenario socket_scenarios[] = {
 	{"a socket that reads into several blocks", read_into_several, false},
 	{"many sockets", many, false},
 	{"a socket by a connect", by_connect, false},
+	{"a socket that waits for room at a listener", waiting_for_room, false},
 	{"a socket with all timeouts", with_timeouts, false},
 	{"a socket until a timeout", until_a_timeout, false},
 	{"a socket that is revived", revived, false},
