@@ -220,7 +220,7 @@ static inline int brink__requests_harvest(struct brink__dispatcher *self, struct
 }
 
 /* Whether an enter went well, or at least may the next time: a signal came, the kernel takes no
- * more for now, or has dropped completions for want of memory, which a new ring makes good. */
+ * more at the moment, or has dropped completions for want of memory, which a new ring makes good. */
 static inline bool brink__requests_go_on(struct brink__dispatcher *self, int rc)
 {
 	if (rc == -EBADR)

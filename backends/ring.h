@@ -97,7 +97,7 @@ static inline int brink__ring_enable(struct brink__ring *ring)
 }
 
 /* The next entry of the submission queue, handing over what fills it if need be. NULL
- * when the kernel takes no more for now: no memory, or too many completions unread. */
+ * when the kernel takes no more at the moment: no memory, or too many completions unread. */
 static inline struct io_uring_sqe *brink__ring_entry(struct brink__ring *ring)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->uring);

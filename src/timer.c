@@ -133,7 +133,7 @@ unsigned brink__timers_run(brink_loop *loop)
 	if (brink__likely(wheel->count == 0 || wheel->next > brink__loop_clock(loop)))
 		return 0;
 	/* Tick by tick, so that timers are called while they are in the cache, where very many are
-	 * due. What their calls start for now is for the next turn. */
+	 * due. What their calls start with no delay is for the next turn. */
 	wheel->limit = loop->now;
 	while (brink__wheel_advance(wheel)) {
 		take_due(wheel);
