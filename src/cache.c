@@ -7,34 +7,15 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* What a kept object is while it is kept. The first of a full batch links that to others. */
-struct object {
-	struct object *next;
-	struct object *next_batch;
-};
-
-/* What one thread keeps of one class. There is a spare batch besides the one in use so that
- * a thread that gets and puts by turns at the border of a batch does not go to the depot
- * each time. */
-struct local {
-	struct object *top;
-	unsigned count; /* objects at `top` */
-	unsigned limit; /* the size of a batch; 0 before the first use, or if none may be kept */
-	struct object *spare; /* a full batch, or NULL */
-	const struct brink__cache *cache;
-};
-
-struct thread {
-	struct local of[BRINK__CACHE_CLASSES];
-	enum { THREAD_NEW, THREAD_KNOWN, THREAD_LEAVING } state;
-};
+/* Whether a thread's destructor is known, and when it has run. */
+static _Thread_local enum { THREAD_NEW, THREAD_KNOWN, THREAD_LEAVING } state;
 
 struct depot {
-	struct object *full;
+	struct brink__kept *full;
 	atomic_uint batches; /* written under the lock */
 };
 
-static _Thread_local struct thread self;
+_Thread_local struct brink__magazine brink__magazines[BRINK__CACHE_CLASSES];
 static struct depot depots[BRINK__CACHE_CLASSES];
 static pthread_mutex_t depot_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t prepared = PTHREAD_ONCE_INIT;
@@ -52,10 +33,10 @@ static bool keeping = false;
 static bool keeping = true;
 #endif
 
-static void free_batch(struct object *object)
+static void free_batch(struct brink__kept *object)
 {
 	while (object != NULL) {
-		struct object *next = object->next;
+		struct brink__kept *next = object->next;
 
 		brink__free(object);
 		object = next;
@@ -64,7 +45,7 @@ static void free_batch(struct object *object)
 
 /* ---- the depot ---- */
 
-static void hand_over(const struct brink__cache *cache, struct object *batch)
+static void hand_over(const struct brink__cache *cache, struct brink__kept *batch)
 {
 	struct depot *depot = &depots[cache->class_of];
 	unsigned batches;
@@ -83,10 +64,10 @@ static void hand_over(const struct brink__cache *cache, struct object *batch)
 }
 
 /* A full batch, or NULL. */
-static struct object *fetch(const struct brink__cache *cache)
+static struct brink__kept *fetch(const struct brink__cache *cache)
 {
 	struct depot *depot = &depots[cache->class_of];
-	struct object *batch;
+	struct brink__kept *batch;
 	unsigned batches;
 
 	/* Relaxed: a hint that saves the lock; the worst is an allocation more, or a look for
@@ -106,19 +87,19 @@ static struct object *fetch(const struct brink__cache *cache)
 
 /* ---- threads that come and go, and processes ---- */
 
-static void give_all(struct local *local, bool to_depot)
+static void give_all(struct brink__magazine *magazine, bool to_depot)
 {
-	struct object *top = local->top, *spare = local->spare;
-	bool full = local->limit != 0 && local->count == local->limit;
+	struct brink__kept *top = magazine->top, *spare = magazine->spare;
+	bool full = magazine->limit != 0 && magazine->count == magazine->limit;
 
-	local->top = local->spare = NULL;
-	local->count = 0;
+	magazine->top = magazine->spare = NULL;
+	magazine->count = 0;
 	if (spare != NULL && to_depot)
-		hand_over(local->cache, spare);
+		hand_over(magazine->cache, spare);
 	else
 		free_batch(spare);
 	if (full && to_depot)
-		hand_over(local->cache, top);
+		hand_over(magazine->cache, top);
 	else
 		free_batch(top);
 }
@@ -127,12 +108,11 @@ static void give_all(struct local *local, bool to_depot)
  * buffers: then nothing is kept. */
 static void leave(void *value)
 {
-	struct thread *thread = value;
-
-	thread->state = THREAD_LEAVING;
+	(void)value;
+	state = THREAD_LEAVING;
 	for (size_t i = 0; i < BRINK__CACHE_CLASSES; i++) {
-		give_all(&thread->of[i], true);
-		thread->of[i].limit = 0;
+		give_all(&brink__magazines[i], true);
+		brink__magazines[i].limit = 0;
 	}
 }
 
@@ -171,83 +151,61 @@ __attribute__((destructor)) static void end(void)
 }
 
 /* Whether the calling thread may keep objects of this class. */
-static bool set_up(const struct brink__cache *cache, struct local *local)
+static bool set_up(const struct brink__cache *cache, struct brink__magazine *magazine)
 {
-	if (local->limit != 0)
+	if (magazine->limit != 0)
 		return true;
-	if (!keeping || self.state == THREAD_LEAVING)
+	if (!keeping || state == THREAD_LEAVING)
 		return false;
 	pthread_once(&prepared, prepare);
 	if (!usable)
 		return false;
-	if (self.state == THREAD_NEW && pthread_setspecific(at_thread_exit, &self) != 0)
+	/* Any value but NULL: what it is for is found without it. */
+	if (state == THREAD_NEW && pthread_setspecific(at_thread_exit, &state) != 0)
 		return false;
-	self.state = THREAD_KNOWN;
-	local->cache = cache;
-	local->limit = cache->batch;
+	state = THREAD_KNOWN;
+	magazine->cache = cache;
+	magazine->limit = cache->batch;
 	return true;
 }
 
 /* ---- get and put ---- */
 
-static void *get_slowly(const struct brink__cache *cache, struct local *local)
+void *brink__cache_get_slowly(const struct brink__cache *cache)
 {
-	struct object *batch = local->spare;
+	struct brink__magazine *magazine = &brink__magazines[cache->class_of];
+	struct brink__kept *batch = magazine->spare;
 
-	local->spare = NULL;
-	if (batch == NULL && set_up(cache, local))
+	magazine->spare = NULL;
+	if (batch == NULL && set_up(cache, magazine))
 		batch = fetch(cache);
 	if (batch == NULL)
 		return brink__resize(NULL, 1, cache->size);
-	local->top = batch->next;
-	local->count = cache->batch - 1;
+	magazine->top = batch->next;
+	magazine->count = cache->batch - 1;
 	return batch;
 }
 
-void *brink__cache_get(const struct brink__cache *cache)
+void brink__cache_put_slowly(const struct brink__cache *cache, void *object)
 {
-	struct local *local = &self.of[cache->class_of];
-	struct object *object = local->top;
+	struct brink__magazine *magazine = &brink__magazines[cache->class_of];
+	struct brink__kept *kept = object, *spare;
 
-	if (__builtin_expect(object == NULL, 0))
-		return get_slowly(cache, local);
-	local->top = object->next;
-	local->count--;
-	return object;
-}
-
-static void put_slowly(const struct brink__cache *cache, struct local *local, struct object *object)
-{
-	if (!set_up(cache, local)) {
+	if (!set_up(cache, magazine)) {
 		brink__free(object);
 		return;
 	}
-	if (local->count == local->limit) {
-		struct object *spare = local->spare;
-
-		local->spare = local->top;
-		local->top = NULL;
-		local->count = 0;
+	if (magazine->count == magazine->limit) {
+		spare = magazine->spare;
+		magazine->spare = magazine->top;
+		magazine->top = NULL;
+		magazine->count = 0;
 		if (spare != NULL)
 			hand_over(cache, spare);
 	}
-	object->next = local->top;
-	local->top = object;
-	local->count++;
-}
-
-void brink__cache_put(const struct brink__cache *cache, void *object)
-{
-	struct local *local = &self.of[cache->class_of];
-	struct object *kept = object;
-
-	if (__builtin_expect(local->count >= local->limit, 0)) {
-		put_slowly(cache, local, kept);
-		return;
-	}
-	kept->next = local->top;
-	local->top = kept;
-	local->count++;
+	kept->next = magazine->top;
+	magazine->top = kept;
+	magazine->count++;
 }
 
 /* ---- control ---- */
@@ -255,9 +213,9 @@ void brink__cache_put(const struct brink__cache *cache, void *object)
 void brink__cache_empty(void)
 {
 	for (size_t i = 0; i < BRINK__CACHE_CLASSES; i++) {
-		struct object *batch, *next;
+		struct brink__kept *batch, *next;
 
-		give_all(&self.of[i], false);
+		give_all(&brink__magazines[i], false);
 		pthread_mutex_lock(&depot_lock);
 		batch = depots[i].full;
 		depots[i].full = NULL;
@@ -275,5 +233,5 @@ void brink__cache_keep(bool keep)
 	brink__cache_empty();
 	keeping = keep;
 	for (size_t i = 0; i < BRINK__CACHE_CLASSES; i++)
-		self.of[i].limit = 0;
+		brink__magazines[i].limit = 0;
 }

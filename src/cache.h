@@ -30,11 +30,56 @@ struct brink__cache {
 	size_t size;                      /* of an object; at least two pointers */
 };
 
+/* What a kept object is while it is kept. The first of a full batch links that to others. */
+struct brink__kept {
+	struct brink__kept *next;
+	struct brink__kept *next_batch;
+};
+
+/* What one thread keeps of one class. There is a spare batch besides the one in use so that
+ * a thread that gets and puts by turns at the border of a batch does not go to the depot
+ * each time. */
+struct brink__magazine {
+	struct brink__kept *top;
+	unsigned count; /* objects at `top` */
+	unsigned limit; /* the size of a batch; 0 before the first use, or if none may be kept */
+	struct brink__kept *spare; /* a full batch, or NULL */
+	const struct brink__cache *cache;
+};
+
+/* The calling thread's. */
+extern _Thread_local struct brink__magazine brink__magazines[BRINK__CACHE_CLASSES];
+
+void *brink__cache_get_slowly(const struct brink__cache *cache);
+void brink__cache_put_slowly(const struct brink__cache *cache, void *object);
+
 /* An object with anything in it; NULL without memory. Any thread. */
-void *brink__cache_get(const struct brink__cache *cache);
+static inline void *brink__cache_get(const struct brink__cache *cache)
+{
+	struct brink__magazine *magazine = &brink__magazines[cache->class_of];
+	struct brink__kept *object = magazine->top;
+
+	if (__builtin_expect(object == NULL, 0))
+		return brink__cache_get_slowly(cache);
+	magazine->top = object->next;
+	magazine->count--;
+	return object;
+}
 
 /* Puts `object` back, which any thread got from a cache of the same class. */
-void brink__cache_put(const struct brink__cache *cache, void *object);
+static inline void brink__cache_put(const struct brink__cache *cache, void *object)
+{
+	struct brink__magazine *magazine = &brink__magazines[cache->class_of];
+	struct brink__kept *kept = object;
+
+	if (__builtin_expect(magazine->count >= magazine->limit, 0)) {
+		brink__cache_put_slowly(cache, object);
+		return;
+	}
+	kept->next = magazine->top;
+	magazine->top = kept;
+	magazine->count++;
+}
 
 /* Frees what the calling thread and the depot keep. */
 void brink__cache_empty(void);
