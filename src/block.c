@@ -155,10 +155,3 @@ size_t brink__piece_claim(struct brink__piece *piece, size_t least, size_t most)
 	           ? grant
 	           : 0;
 }
-
-void brink__piece_unclaim(struct brink__piece *piece)
-{
-	uint32_t end = (uint32_t)(piece->bytes + piece->length - brink__block_bytes(piece->block));
-
-	atomic_store_explicit(&piece->block->filled, end, memory_order_release);
-}

@@ -70,7 +70,22 @@ void brink__piece_drop(struct brink__piece *piece);
  * how many it got: 0 if there are fewer than `least`, or if they are another's. */
 size_t brink__piece_claim(struct brink__piece *piece, size_t least, size_t most);
 
+/* Likewise of the empty piece of a new block, which nobody else has any of. */
+static inline size_t brink__piece_claim_new(struct brink__piece *piece, size_t most)
+{
+	uint32_t room = piece->block->room, grant = most < room ? (uint32_t)most : room;
+
+	atomic_store_explicit(&piece->block->filled, grant, memory_order_relaxed);
+	return grant;
+}
+
 /* What was claimed last behind `piece` is free again. */
-void brink__piece_unclaim(struct brink__piece *piece);
+static inline void brink__piece_unclaim(struct brink__piece *piece)
+{
+	uint32_t end = (uint32_t)(piece->bytes + piece->length - brink__block_bytes(piece->block));
+
+	/* Release: whoever claims it writes there after what was written there until now. */
+	atomic_store_explicit(&piece->block->filled, end, memory_order_release);
+}
 
 #endif

@@ -182,12 +182,11 @@ void brink_buffer_move(brink_buffer *to, brink_buffer *from)
 	brink_buffer moved;
 
 	brink__buffer_give_up(to);
-	brink__buffer_give_up(from);
-	if (to == from || from->length == 0)
+	if (to == from)
 		return;
-	moved = *from;
-	brink_buffer_init(from);
-	brink__buffer_join(to, moved.first, moved.last, moved.length);
+	brink__buffer_take(&moved, from);
+	if (moved.length != 0)
+		brink__buffer_join(to, moved.first, moved.last, moved.length);
 }
 
 int brink_buffer_share(brink_buffer *to, const brink_buffer *from)

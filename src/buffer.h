@@ -23,6 +23,20 @@ static inline void brink__buffer_give_up(brink_buffer *buffer)
 		brink__buffer_drop_spare(buffer);
 }
 
+/* All that it has, and that is something, is in one piece. */
+static inline bool brink__buffer_is_one_part(const brink_buffer *buffer)
+{
+	return buffer->last != NULL && buffer->first == buffer->last;
+}
+
+/* Moves all of it to where nothing was so far. */
+static inline void brink__buffer_take(brink_buffer *to, brink_buffer *from)
+{
+	brink__buffer_give_up(from);
+	*to = *from;
+	*from = (brink_buffer){0};
+}
+
 /* Appends a chain of pieces that has `length` bytes to a buffer that has nothing reserved. */
 void brink__buffer_join(brink_buffer *buffer, struct brink__piece *first, struct brink__piece *last, size_t length);
 

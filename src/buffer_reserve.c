@@ -27,7 +27,7 @@ static struct brink__piece *take_block(size_t least, size_t wanted, size_t most)
 	struct brink__piece *piece = brink__block_new(least, wanted);
 
 	if (piece != NULL)
-		piece->length = brink__piece_claim(piece, least, most);
+		piece->length = brink__piece_claim_new(piece, most);
 	return piece;
 }
 
@@ -67,15 +67,22 @@ void *brink_buffer_reserve(brink_buffer *buffer, size_t least, size_t *room)
 	return piece->bytes;
 }
 
-int brink_buffer_reserve_iovecs(brink_buffer *buffer, size_t size, struct iovec *parts, int count)
+static int reserve_block(brink_buffer *buffer, size_t size, struct iovec *part)
 {
-	struct brink__piece **end, *piece;
+	struct brink__piece *piece = take_block(1, size, size);
+
+	if (piece == NULL)
+		return -ENOMEM;
+	buffer->first = piece;
+	*part = (struct iovec){piece->bytes, piece->length};
+	return 1;
+}
+
+static int reserve_several(brink_buffer *buffer, size_t size, struct iovec *parts, int count)
+{
+	struct brink__piece **end = brink__buffer_spare(buffer), *piece;
 	int used = 0;
 
-	if (size == 0 || count < 1)
-		return -EINVAL;
-	brink__buffer_give_up(buffer);
-	end = brink__buffer_spare(buffer);
 	for (; size != 0 && used < count; used++) {
 		piece = used == 0 ? take_tail(buffer, 1, size) : NULL;
 		if (piece == NULL)
@@ -92,10 +99,26 @@ int brink_buffer_reserve_iovecs(brink_buffer *buffer, size_t size, struct iovec 
 	return used;
 }
 
+int brink_buffer_reserve_iovecs(brink_buffer *buffer, size_t size, struct iovec *parts, int count)
+{
+	if (size == 0 || count < 1)
+		return -EINVAL;
+	brink__buffer_give_up(buffer);
+	return buffer->last == NULL && size <= BRINK__BLOCK_ROOM ? reserve_block(buffer, size, parts)
+	                                                         : reserve_several(buffer, size, parts, count);
+}
+
 void brink_buffer_commit(brink_buffer *buffer, size_t size)
 {
 	struct brink__piece **spare = brink__buffer_spare(buffer), *piece = *spare, *next;
 
+	/* What a read fills most often: a part of one block, of a buffer that was empty. */
+	if (buffer->last == NULL && piece != NULL && piece->next == NULL && size != 0 && size <= piece->length) {
+		settle(piece, size);
+		buffer->last = piece;
+		buffer->length = size;
+		return;
+	}
 	*spare = NULL;
 	for (; piece != NULL && size != 0; piece = next) {
 		next = piece->next;
