@@ -196,6 +196,8 @@ void brink__watches_end(brink_loop *loop);
 /* Whether the next read would say -EAGAIN without a call, as the one before has shown that nothing is
  * left: then this was that read. */
 bool brink__watch_drained(brink_watch *watch);
+/* The read after that, if it has to ask. */
+ssize_t brink__watch_readv_on(brink_watch *watch, const struct iovec *parts, int count);
 
 /* watch_remote.c */
 /* Rearms from whatever thread this is. */

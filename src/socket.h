@@ -275,7 +275,13 @@ void brink__socket_read_edge(brink_socket *socket);
 void brink__socket_read_on(brink_socket *socket); /* with the right to read */
 /* The directions in what a transport's write said that it waits for. If it asked for a read as
  * well, that counts as an edge. By who has the right to write. */
-unsigned brink__socket_waits_of_write(brink_socket *socket, unsigned waits);
+unsigned brink__socket_heed_write(brink_socket *socket, unsigned waits);
+static inline unsigned brink__socket_waits_of_write(brink_socket *socket, unsigned waits)
+{
+	if (brink__likely((waits & (BRINK_TRANSPORT_TRY_OTHER | BRINK_TRANSPORT_MOVED)) == 0))
+		return waits;
+	return brink__socket_heed_write(socket, waits);
+}
 int brink__socket_offload_create(brink_socket *socket);
 /* As brink_socket_pause() and _resume(), on the messenger's account: reading goes on when neither
  * holds it back. */
@@ -327,8 +333,19 @@ void brink__timing_stop(brink_socket *socket); /* when it is taken off the loop 
 void brink__timing_free(brink_socket *socket);
 /* Any thread. Bytes were read, or reading was resumed; bytes were written, or there are
  * unsent bytes where there were none. A store. */
-void brink__timing_note_read(brink_socket *socket);
-void brink__timing_note_write(brink_socket *socket);
+void brink__timing_read_now(brink_socket *socket);
+void brink__timing_written_now(brink_socket *socket);
+static inline void brink__timing_note_read(brink_socket *socket)
+{
+	/* Relaxed: only whether there is one. */
+	if (brink__unlikely(atomic_load_explicit(&socket->timing, memory_order_relaxed) != NULL))
+		brink__timing_read_now(socket);
+}
+static inline void brink__timing_note_write(brink_socket *socket)
+{
+	if (brink__unlikely(atomic_load_explicit(&socket->timing, memory_order_relaxed) != NULL))
+		brink__timing_written_now(socket);
+}
 /* A deadline of the protocol's, where the configuration has a first_timeout; UINT64_MAX: none. When it
  * is over, `late` is called, on the loop's thread. A store, mostly. Any thread. */
 typedef void brink__late_fn(brink_socket *socket);

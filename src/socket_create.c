@@ -127,23 +127,23 @@ void brink__socket_new_life(brink_socket *socket, int fd)
 	socket->early = 0;
 	brink__free(socket->text);
 	socket->text = NULL;
-	atomic_store(&socket->ending, false);
-	atomic_store(&socket->closing, false);
-	atomic_store(&socket->crowded, false);
-	atomic_store(&socket->rose, false);
-	atomic_store(&socket->parked, false);
-	atomic_store(&socket->retell, false);
-	atomic_store(&socket->refused, false);
-	atomic_store(&socket->our_end, false);
-	atomic_store(&socket->end_counts, false);
-	atomic_store(&socket->their_end, false);
-	atomic_store(&socket->paused, options->flags & BRINK_SOCKET_PAUSED ? BRINK__PAUSED_BY_USER : 0);
-	atomic_store(&socket->edges, 0);
-	atomic_store(&socket->read_wait, BRINK_READ);
-	atomic_store(&socket->write_wait, BRINK_WRITE);
-	atomic_store(&socket->state, BRINK_SOCKET_CONNECTING);
-	atomic_store(&socket->doomed, false);
-	atomic_store(&socket->error, BRINK__UNFAILED);
+	atomic_init(&socket->ending, false);
+	atomic_init(&socket->closing, false);
+	atomic_init(&socket->crowded, false);
+	atomic_init(&socket->rose, false);
+	atomic_init(&socket->parked, false);
+	atomic_init(&socket->retell, false);
+	atomic_init(&socket->refused, false);
+	atomic_init(&socket->our_end, false);
+	atomic_init(&socket->end_counts, false);
+	atomic_init(&socket->their_end, false);
+	atomic_init(&socket->paused, options->flags & BRINK_SOCKET_PAUSED ? BRINK__PAUSED_BY_USER : 0);
+	atomic_init(&socket->edges, 0);
+	atomic_init(&socket->read_wait, BRINK_READ);
+	atomic_init(&socket->write_wait, BRINK_WRITE);
+	atomic_init(&socket->state, BRINK_SOCKET_CONNECTING);
+	atomic_init(&socket->doomed, false);
+	atomic_init(&socket->error, BRINK__UNFAILED);
 }
 
 static void init(brink_socket *socket, brink_loop *loop, int fd, struct brink__socket_config *config)

@@ -2,7 +2,7 @@
  * write, on whatever thread that is. */
 #include "config.h"
 
-#include "block.h"
+#include "buffer.h"
 #include "cache.h"
 #include "socket.h"
 
@@ -53,10 +53,29 @@ static size_t left_of(const struct brink__request *request)
 	return request->copied ? (size_t)(request->to - request->from) : brink_buffer_length(&request->data);
 }
 
+static bool is_one_part(const struct brink__request *request)
+{
+	return request->copied || brink__buffer_is_one_part(&request->data);
+}
+
+/* Of such a one. */
+static struct iovec part_of(struct brink__request *request)
+{
+	unsigned char *bytes = request->copied ? request->bytes + request->from : request->data.first->bytes;
+
+	return (struct iovec){bytes, left_of(request)};
+}
+
 static size_t pop(struct brink__request *request, size_t most)
 {
 	size_t size = left_of(request);
+	struct brink__piece *piece = request->data.first;
 
+	if (!request->copied && size <= most && brink__buffer_is_one_part(&request->data)) {
+		request->data = (brink_buffer){0};
+		brink__piece_drop(piece); /* last: a release function may run */
+		return size;
+	}
 	if (!request->copied)
 		return brink_buffer_pop(&request->data, most);
 	size = size < most ? size : most;
@@ -95,8 +114,8 @@ static void add_parts(struct batch *batch, struct brink__request *request)
 	struct iovec *parts = batch->parts + batch->count;
 	int added = 1;
 
-	if (request->copied)
-		parts[0] = (struct iovec){request->bytes + request->from, left_of(request)};
+	if (is_one_part(request))
+		parts[0] = part_of(request);
 	else
 		added = brink_buffer_iovecs(&request->data, 0, parts, PARTS - batch->count);
 	for (int i = 0; i < added; i++)
@@ -137,11 +156,6 @@ static void gather(struct batch *batch, struct brink__request *request)
 		else
 			add_parts(batch, request);
 	}
-}
-
-static bool is_one_part(const struct brink__request *request)
-{
-	return request->copied || request->data.first == request->data.last;
 }
 
 /* The loop's block for copies. What was handed over with a part of it keeps that part: what follows is for
@@ -233,19 +247,21 @@ static ssize_t written(brink_socket *socket, ssize_t result)
 	return result;
 }
 
-ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
+static ssize_t write_parts(brink_socket *socket, const struct iovec *parts, int count)
 {
-	struct brink__stream *stream = by_loop ? socket->stream : NULL;
-	struct batch batch;
 	unsigned waits = BRINK_WRITE;
-	ssize_t result;
+	ssize_t result = brink__socket_transport(socket)->writev(socket->transport_state, socket->fd, parts, count, &waits);
 
-	if (stream != NULL && stream->out != NULL)
-		return -EAGAIN;
-	if (stream != NULL && stream->sent != BRINK__STREAM_UNSENT)
-		return written(socket, brink__socket_stream_written(socket));
-	if (socket->head->end)
-		return end_our_side(socket);
+	waits = brink__socket_waits_of_write(socket, waits);
+	if (result == -EAGAIN)
+		socket->write_wait = (unsigned char)waits;
+	return written(socket, result);
+}
+
+static ssize_t write_batch(brink_socket *socket, const struct brink__stream *stream)
+{
+	struct batch batch;
+
 	batch.count = 0;
 	batch.size = batch.used = 0;
 	make_room(&batch, socket, stream);
@@ -254,12 +270,25 @@ ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 		return 0;
 	if (stream != NULL && hand_over(socket, &batch))
 		return -EAGAIN;
-	result = brink__socket_transport(socket)->writev(socket->transport_state, socket->fd, batch.parts,
-	                                                 batch.count, &waits);
-	waits = brink__socket_waits_of_write(socket, waits);
-	if (result == -EAGAIN)
-		socket->write_wait = (unsigned char)waits;
-	return written(socket, result);
+	return write_parts(socket, batch.parts, batch.count);
+}
+
+ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
+{
+	struct brink__stream *stream = by_loop ? socket->stream : NULL;
+	struct brink__request *request = socket->head;
+	struct iovec part;
+
+	if (stream != NULL && stream->out != NULL)
+		return -EAGAIN;
+	if (stream != NULL && stream->sent != BRINK__STREAM_UNSENT)
+		return written(socket, brink__socket_stream_written(socket));
+	if (request->end)
+		return end_our_side(socket);
+	if (stream != NULL || next_of(request) != NULL || !is_one_part(request))
+		return write_batch(socket, stream);
+	part = part_of(request);
+	return part.iov_len == 0 ? 0 : write_parts(socket, &part, 1);
 }
 
 void brink__socket_take_result(brink_socket *socket)

@@ -61,9 +61,9 @@ static void adapt(brink_socket *socket, size_t got)
  * try that comes to the loop later finds it waiting, or not in need of it. */
 static unsigned waits_of_read(brink_socket *socket, unsigned waits)
 {
-	if (brink__unlikely(waits & BRINK_TRANSPORT_TRY_OTHER))
+	if (waits & BRINK_TRANSPORT_TRY_OTHER)
 		brink__socket_post(socket, BRINK__SOCKET_WRITE);
-	if (brink__unlikely(waits & BRINK_TRANSPORT_MOVED))
+	if (waits & BRINK_TRANSPORT_MOVED)
 		brink__timing_note_read(socket);
 	return waits & ~(BRINK_TRANSPORT_TRY_OTHER | BRINK_TRANSPORT_MOVED);
 }
@@ -89,10 +89,29 @@ static ssize_t read_stream(brink_socket *socket, size_t most)
 
 #define LATER (-EINPROGRESS) /* BRINK_TRANSPORT_AGAIN, which no call of the kernel's says */
 
+/* By a transport that is not the plain one. What it wants to wait for, it is given. */
+static ssize_t read_by(const struct brink_transport *transport, brink_socket *socket, const struct iovec *parts,
+                       int count)
+{
+	unsigned waits = 0;
+	ssize_t result = transport->readv(socket->transport_state, socket->fd, parts, count, &waits);
+	int rearmed;
+
+	waits = waits_of_read(socket, waits);
+	if (result != -EAGAIN || waits == 0)
+		return result;
+	if (waits & BRINK_TRANSPORT_AGAIN)
+		return LATER;
+	socket->read_wait = (unsigned char)waits;
+	rearmed = brink_watch_rearm(&socket->watch, waits);
+	return rearmed < 0 ? rearmed : result;
+}
+
 static ssize_t read_once(brink_socket *socket, size_t budget)
 {
+	const struct brink_transport *transport = brink__socket_transport(socket);
+	bool plain = transport == &brink__transport_plain;
 	struct iovec parts[PARTS];
-	unsigned waits = 0;
 	ssize_t result;
 	int count;
 
@@ -104,28 +123,16 @@ static ssize_t read_once(brink_socket *socket, size_t budget)
 	                               socket->stream->end != BRINK__STREAM_GOES_ON))
 		return read_stream(socket, budget);
 	/* Most reads come out short, and the next is the end of them: it needs no room. */
-	if (brink__socket_transport(socket) == &brink__transport_plain && brink__watch_drained(&socket->watch))
+	if (plain && brink__watch_drained(&socket->watch))
 		return -EAGAIN;
 	count = brink_buffer_reserve_iovecs(&socket->in, asked(socket->read_size), parts, PARTS);
 	if (count < 0)
 		return count;
-	result = brink__socket_transport(socket)->readv(socket->transport_state, socket->fd, parts, count,
-	                                                &waits);
+	result = plain ? brink__watch_readv_on(&socket->watch, parts, count) : read_by(transport, socket, parts, count);
 	brink_buffer_commit(&socket->in, result > 0 ? (size_t)result : 0);
 	brink__count(&socket->reads, 1);
-	waits = waits_of_read(socket, waits);
-	if (result > 0) {
+	if (result > 0)
 		note(socket, (size_t)result);
-	} else if (result == -EAGAIN && waits & BRINK_TRANSPORT_AGAIN) {
-		return LATER;
-	} else if (result == -EAGAIN && waits != 0) {
-		int rearmed;
-
-		socket->read_wait = (unsigned char)waits;
-		rearmed = brink_watch_rearm(&socket->watch, waits);
-		if (rearmed < 0)
-			return rearmed;
-	}
 	return result;
 }
 
@@ -205,7 +212,8 @@ static enum outcome read_all(brink_socket *socket)
 
 		if (brink__socket_failed(socket) || park(socket))
 			return KEPT;
-		if (brink__unlikely(atomic_exchange(&socket->retell, false))) {
+		if (brink__unlikely(atomic_load(&socket->retell))) {
+			atomic_store(&socket->retell, false); /* before the call, which may ask for it again */
 			tell_again(socket);
 			continue;
 		}
@@ -230,10 +238,21 @@ static enum outcome read_all(brink_socket *socket)
 	}
 }
 
+/* On an executor the next reader may come before this one has left; on the loop there is one at a time, and
+ * only the loop asks. */
+static void count_reader(brink_socket *socket, unsigned by)
+{
+	if (brink__unlikely(socket->offload != NULL))
+		atomic_fetch_add(&socket->readers, by);
+	else
+		atomic_store_explicit(&socket->readers, atomic_load_explicit(&socket->readers, memory_order_relaxed) + by,
+		                      memory_order_relaxed);
+}
+
 /* The end of a failed socket waits for the reader. */
 static void leave(brink_socket *socket)
 {
-	atomic_fetch_sub(&socket->readers, 1);
+	count_reader(socket, -1u);
 	if (brink__unlikely(brink__socket_failed(socket)))
 		brink__socket_post(socket, BRINK__SOCKET_FAIL);
 }
@@ -302,7 +321,7 @@ int brink__socket_offload_create(brink_socket *socket)
 
 void brink__socket_read_on(brink_socket *socket)
 {
-	atomic_fetch_add(&socket->readers, 1);
+	count_reader(socket, 1);
 	if (socket->offload == NULL) {
 		read_here(socket);
 		return;
@@ -318,11 +337,11 @@ void brink__socket_read_edge(brink_socket *socket)
 }
 
 /* In a task of its own: a write is no place for on_bytes. */
-unsigned brink__socket_waits_of_write(brink_socket *socket, unsigned waits)
+unsigned brink__socket_heed_write(brink_socket *socket, unsigned waits)
 {
-	if (brink__unlikely(waits & BRINK_TRANSPORT_TRY_OTHER) && atomic_fetch_add(&socket->edges, 1) == 0)
+	if (waits & BRINK_TRANSPORT_TRY_OTHER && atomic_fetch_add(&socket->edges, 1) == 0)
 		brink__socket_post(socket, BRINK__SOCKET_READ);
-	if (brink__unlikely(waits & BRINK_TRANSPORT_MOVED))
+	if (waits & BRINK_TRANSPORT_MOVED)
 		brink__timing_note_write(socket);
 	return waits & ~(BRINK_TRANSPORT_TRY_OTHER | BRINK_TRANSPORT_MOVED);
 }

@@ -54,19 +54,19 @@ static void note(_Atomic uint64_t *time, uint64_t now)
 	atomic_store_explicit(time, now, memory_order_relaxed);
 }
 
-void brink__timing_note_read(brink_socket *socket)
+void brink__timing_read_now(brink_socket *socket)
 {
 	struct brink__socket_timing *timing = get(socket);
 
-	if (brink__unlikely(timing != NULL) && needs_times(socket))
+	if (needs_times(socket))
 		note(&timing->read_at, time_here(socket->loop));
 }
 
-void brink__timing_note_write(brink_socket *socket)
+void brink__timing_written_now(brink_socket *socket)
 {
 	struct brink__socket_timing *timing = get(socket);
 
-	if (brink__unlikely(timing != NULL) && needs_times(socket))
+	if (needs_times(socket))
 		note(&timing->written_at, time_here(socket->loop));
 }
 

@@ -205,7 +205,7 @@ static int write_buffer(brink_socket *socket, brink_buffer *data, const struct b
 
 	if (result < 0)
 		return result;
-	brink_buffer_move(&request->data, data);
+	brink__buffer_take(&request->data, data);
 	submit(socket, request, options);
 	return 0;
 }

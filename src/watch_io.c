@@ -130,15 +130,18 @@ static size_t total(const struct iovec *parts, int count)
 	return sum;
 }
 
+ssize_t brink__watch_readv_on(brink_watch *watch, const struct iovec *parts, int count)
+{
+	if (brink__likely(count == 1))
+		return read_one(watch, parts->iov_base, parts->iov_len);
+	return end_read(watch, brink__os_readv(watch->fd, kind_of(watch), parts, count), total(parts, count));
+}
+
 ssize_t brink_watch_readv(brink_watch *watch, const struct iovec *parts, int count)
 {
 	ssize_t known = begin_read(watch);
 
-	if (known < 0)
-		return known;
-	if (count == 1)
-		return read_one(watch, parts->iov_base, parts->iov_len);
-	return end_read(watch, brink__os_readv(watch->fd, kind_of(watch), parts, count), total(parts, count));
+	return known < 0 ? known : brink__watch_readv_on(watch, parts, count);
 }
 
 /* ---- writing ---- */
