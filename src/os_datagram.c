@@ -165,6 +165,7 @@ int brink__os_take_error(int fd, struct brink_address *to, int *error)
 	struct iovec part = {start, sizeof start};
 	struct sockaddr_storage name;
 	struct msghdr message;
+	ssize_t size;
 
 	do {
 		memset(&message, 0, sizeof message);
@@ -175,9 +176,10 @@ int brink__os_take_error(int fd, struct brink_address *to, int *error)
 		message.msg_iovlen = 1;
 		message.msg_control = &control;
 		message.msg_controllen = sizeof control;
-		if (recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) < 0)
+		size = recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
+		if (size < 0 && errno != EINTR)
 			return 0;
-		*error = error_of(&message);
+		*error = size < 0 ? 0 : error_of(&message);
 	} while (*error == 0);
 	if (brink_address_from_sockaddr(to, (struct sockaddr *)&name, message.msg_namelen) < 0)
 		memset(to, 0, sizeof *to);
