@@ -34,7 +34,7 @@ void brink_message_free(brink_message *message)
 	brink_buffer_clear(&message->body);
 	brink__cache_put(&messages, message);
 	if (channel != NULL)
-		brink__channel_processed(channel); /* with the message's reference */
+		brink__channel_processed(channel);
 }
 
 /* ---- the object ---- */
@@ -132,6 +132,7 @@ static void begin(struct brink__channel *channel, brink_socket *socket)
 	channel->verdict_task.call = brink__channel_verdict;
 	channel->end_task.call = finish;
 	atomic_init(&channel->unprocessed, 1);
+	brink_socket_hold(socket); /* until end_task was called */
 }
 
 static void channel_free(brink_socket *socket)
@@ -173,27 +174,21 @@ bool brink__channel_enter(struct brink__channel *channel)
 		if (count == 0)
 			return false;
 	} while (!atomic_compare_exchange_weak(&channel->unprocessed, &count, count + 1));
-	brink_socket_hold(channel->socket);
 	return true;
 }
 
 void brink__channel_processed(struct brink__channel *channel)
 {
-	brink_socket *socket = channel->socket;
-
+	/* The last one's is still that of the channel, and of its reference to the socket: that goes with end_task. */
 	if (atomic_fetch_sub(&channel->unprocessed, 1) == 1)
-		brink__channel_post(socket, &channel->end_task); /* has the reference now */
-	else
-		brink_socket_release(socket);
+		brink__channel_post(channel->socket, &channel->end_task);
 }
 
 /* No more messages come: when all are processed, end_task is called. */
 static void no_more(struct brink__channel *channel)
 {
-	if (!atomic_exchange(&channel->told, true)) {
-		brink_socket_hold(channel->socket);
+	if (!atomic_exchange(&channel->told, true))
 		brink__channel_processed(channel);
-	}
 }
 
 void brink__channel_ended(struct brink__channel *channel)

@@ -78,7 +78,8 @@ struct brink__channel {
 	brink_task verdict_task;
 	int verdict_error;
 
-	/* The messages that are not processed, and 1 more until no more can come. */
+	/* The messages that are not processed, and 1 more until no more can come. As long as it is not 0, the
+	 * channel has a reference to the socket, which is that of all its messages. */
 	atomic_uint unprocessed;
 	atomic_bool told;    /* that 1 was taken off */
 	brink_task end_task; /* when the count is 0; on the loop's thread */
@@ -99,9 +100,9 @@ struct brink__channel *brink__channel_of(brink_socket *socket);
 /* On the loop's thread: closes the socket when all that was read from it is processed. No more
  * is read, but for the rest of a message of which its protocol has a part. */
 void brink__channel_close(brink_socket *socket);
-/* Counts one message more, with a reference to the socket; false: no more are taken. */
+/* Counts one message more; false: no more are taken. */
 bool brink__channel_enter(struct brink__channel *channel);
-/* One of what `unprocessed` counts is no more; takes over a reference to the socket. */
+/* One of what `unprocessed` counts is no more. */
 void brink__channel_processed(struct brink__channel *channel);
 
 /* The peer has ended, and its last message was cut. */
