@@ -127,7 +127,18 @@ static inline size_t brink__http_run(const char *text, size_t size, unsigned kin
 /* Whether it is one of the list's. */
 bool brink__http_list_has(const char *list, const char *token);
 bool brink__http_is_token(const char *text);
-bool brink__http_same(const char *one, const char *other); /* in any case of letters */
+/* The first letters tell most words apart. */
+static inline bool brink__http_is(const char *text, const char *word)
+{
+	return *text == *word && strcmp(text, word) == 0;
+}
+
+/* In any case of letters. The first ones tell most apart. */
+bool brink__http_same_word(const char *one, const char *other);
+static inline bool brink__http_same(const char *one, const char *other)
+{
+	return (((unsigned char)*one ^ (unsigned char)*other) | 0x20) == 0x20 && brink__http_same_word(one, other);
+}
 
 /* ---- the reader ---- */
 
@@ -188,6 +199,12 @@ char *brink__http_write_date(char *at);
 #define BRINK__HTTP_DATE 40u
 char *brink__http_write_headers(char *at, const struct brink_http_header *headers, size_t count);
 size_t brink__http_headers_size(const struct brink_http_header *headers, size_t count);
+
+/* So few bytes are copied: parts of them share a block, and are one part to write. */
+static inline bool brink__http_is_little(const brink_buffer *part)
+{
+	return brink_buffer_length(part) <= 2048;
+}
 
 /* Part of a body, as a chunk or as it is. A large one is moved, a small one copied, so that many of
  * them share a block. -ENOMEM: both are as before. */

@@ -135,7 +135,7 @@ static bool read_absolute(struct brink__http_head *head)
 
 static int read_target(struct brink__http_head *head)
 {
-	if (*head->target == '/' || (strcmp(head->target, "*") == 0 && strcmp(head->method, "OPTIONS") == 0))
+	if (*head->target == '/' || (brink__http_is(head->target, "*") && brink__http_is(head->method, "OPTIONS")))
 		head->path = head->target;
 	else if (!read_absolute(head))
 		return -EPROTO;
@@ -158,7 +158,7 @@ int brink__http_framing_of_request(struct brink__http_head *head, unsigned *stat
 	int rc;
 
 	/* A proxy's. */
-	if (strcmp(head->method, "CONNECT") == 0)
+	if (brink__http_is(head->method, "CONNECT"))
 		return refuse(status, 501);
 	find_fields(head, &fields);
 	if (read_host(head, &fields.host) < 0 || read_target(head) < 0)

@@ -10,6 +10,11 @@
 
 /* ---- lines, as they came ---- */
 
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
+}
+
 static bool is_digit(char c)
 {
 	return c >= '0' && c <= '9';
@@ -110,30 +115,44 @@ int brink__http_head_name(struct brink__http_head *head, const char *at, size_t 
 
 int brink__http_head_value(struct brink__http_head *head, const char *at, size_t size)
 {
-	if (head->values + 1 != head->names || (size > 0 && strchr(" \t\r", at[size]) == NULL))
+	if (head->values + 1 != head->names || (size > 0 && at[size] != '\r' && !is_blank(at[size])))
 		return -1;
 	head->headers[head->values++].value = size > 0 ? at : "";
 	return 0;
 }
 
-/* Puts zeros behind the parts; not before, since the parser still looks at what it tells of. */
-static void end_parts(struct brink__http_head *head)
+/* Ends a header whose line's end is at `end`, and says where the line before ends. Only white space is between
+ * the value and what is around it. */
+static char *end_header(struct brink__http_head *head, const struct brink_http_header *header, char *end)
 {
-	char *bytes = head->bytes, *end = strchr(bytes, '\r');
+	char *name = head->bytes + (header->name - head->bytes), *after = end;
 
+	if (*header->value == '\0') {
+		*(char *)memchr(name, ':', (size_t)(end - name)) = '\0';
+		return name - 2;
+	}
+	while (is_blank(after[-1]))
+		after--;
+	*after = '\0';
+	after = head->bytes + (header->value - head->bytes);
+	while (*--after != ':')
+		;
+	*after = '\0';
+	return name - 2;
+}
+
+/* Puts zeros behind the parts; not before, since the parser still looks at what it tells of. From the last one on,
+ * as each line ends two bytes before the next. */
+static void end_parts(struct brink__http_head *head, size_t size)
+{
+	char *end = head->bytes + size - 4;
+
+	for (size_t i = head->count; i-- > 0;)
+		end = end_header(head, &head->headers[i], end);
 	*end = '\0';
 	if (!head->response) {
 		end[-9] = '\0';
-		bytes[head->target - bytes - 1] = '\0';
-	}
-	for (size_t i = 0; i < head->count; i++) {
-		*strchr(bytes + (head->headers[i].name - bytes), ':') = '\0';
-		if (*head->headers[i].value == '\0')
-			continue;
-		end = strchr(bytes + (head->headers[i].value - bytes), '\r');
-		while (end[-1] == ' ' || end[-1] == '\t')
-			end--;
-		*end = '\0';
+		head->bytes[head->target - head->bytes - 1] = '\0';
 	}
 }
 
@@ -169,7 +188,7 @@ static int parse(struct brink__http_head *head, struct brink__http_parser *parse
 	head->count = head->values;
 	if (head->count != head->room)
 		return rc < 0 ? rc : -EPROTO;
-	end_parts(head);
+	end_parts(head, size);
 	/* What the headers say decides on the status, also where the parser has refused it. */
 	framing = head->response ? brink__http_framing_of_response(head) : brink__http_framing_of_request(head, status);
 	return framing < 0 ? framing : rc;

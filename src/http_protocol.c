@@ -86,7 +86,7 @@ static brink_http_request *make_request(struct brink__http_session *session, str
 {
 	brink_http_request *request = brink__http_request_of(session, head);
 
-	request->silent = strcmp(head->method, "HEAD") == 0;
+	request->silent = brink__http_is(head->method, "HEAD");
 	request->message = message;
 	message->data = request;
 	message->drop = on_drop;
@@ -164,7 +164,7 @@ static int wait_for_head(struct brink__http_session *session, const brink_buffer
 	if (brink_buffer_length(in) > 0)
 		brink__http_set_phase(session, BRINK__HTTP_HEAD);
 	else
-		brink__http_set_phase(session, brink__http_is_idle(session) ? BRINK__HTTP_IDLE : BRINK__HTTP_BUSY);
+		brink__http_set_phase(session, session->pending == 0 ? BRINK__HTTP_IDLE : BRINK__HTTP_BUSY);
 	pthread_mutex_unlock(&session->lock);
 	return BRINK_PARSE_MORE;
 }
@@ -285,13 +285,17 @@ static int guess(const brink_buffer *in)
 	return at > 0 && at < size && bytes[at] == ' ' ? BRINK_PARSE_MESSAGE : BRINK_PARSE_NOT_MINE;
 }
 
-/* Under the lock: what is to be done with what comes. The body that is received is held. */
+/* What is to be done with what comes. The body that is received is held. */
 enum next { DROP, REST, HEAD, BODY };
 
 static enum next look(struct brink__http_session *session, brink_http_request **receiving)
 {
 	enum next next = HEAD;
 
+	/* What another thread changes meanwhile might as well have been changed after this. */
+	*receiving = NULL;
+	if (!session->over && !session->stalled && session->receiving == NULL)
+		return HEAD;
 	pthread_mutex_lock(&session->lock);
 	*receiving = session->receiving;
 	if (session->over) {

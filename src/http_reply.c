@@ -13,6 +13,7 @@ struct reply {
 	const struct brink_http_header *headers;
 	size_t count;
 	int64_t length; /* below 0: not known */
+	brink_buffer *body; /* NULL: it comes later, or not at all */
 	/* Found out. */
 	bool names_connection, says_close; /* the program's headers */
 	bool chunked, close;
@@ -98,9 +99,11 @@ static char *write_connection(char *at, unsigned minor, const struct reply *repl
 	return brink__http_write(at, "Connection: keep-alive\r\n");
 }
 
+/* And the body, where a copy behind the head costs less than a part of its own. */
 static int put_head(brink_buffer *out, unsigned minor, const struct reply *reply)
 {
-	size_t room = HEAD_ROOM + brink__http_headers_size(reply->headers, reply->count);
+	size_t little = reply->body != NULL && brink__http_is_little(reply->body) ? brink_buffer_length(reply->body) : 0;
+	size_t room = HEAD_ROOM + brink__http_headers_size(reply->headers, reply->count) + little;
 	char *start = brink_buffer_reserve(out, room, NULL), *at;
 
 	if (start == NULL)
@@ -111,7 +114,11 @@ static int put_head(brink_buffer *out, unsigned minor, const struct reply *reply
 	at = write_framing(at, reply);
 	at = write_connection(at, minor, reply);
 	at = brink__http_write(at, "\r\n");
+	if (little > 0)
+		at += brink_buffer_copy(reply->body, 0, at, little);
 	brink_buffer_commit(out, (size_t)(at - start));
+	if (little > 0)
+		brink_buffer_clear(reply->body);
 	return 0;
 }
 
@@ -167,19 +174,16 @@ int brink_http_reply(brink_http_request *request, unsigned status, const struct 
 	int rc;
 
 	reply.length = body == NULL ? 0 : (int64_t)brink_buffer_length(body);
+	reply.body = request->silent ? NULL : body;
 	if (request->begun)
 		return -EALREADY;
 	rc = prepare(request, &reply, true, &out);
 	if (rc < 0)
 		return rc;
-	if (body != NULL && !request->silent)
-		rc = brink__http_put_part(&out, body);
+	if (reply.body != NULL)
+		brink_buffer_move(&out, body);
 	else if (body != NULL)
 		brink_buffer_clear(body);
-	if (rc < 0) {
-		brink_buffer_clear(&out);
-		return rc;
-	}
 	return begin_and_flush(request, &reply, &out, true);
 }
 

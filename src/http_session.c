@@ -89,6 +89,7 @@ struct portion {
 	brink_buffer out;
 	brink_http_request *done, **end; /* their replies are complete */
 	bool writes; /* there is something in `out` */
+	bool alone;  /* it is little, and nothing before it or behind it waits: nobody has to hear when it is sent */
 	bool last;   /* and the connection ends with them */
 	bool dead;
 	bool by_end; /* the last of it ends with the connection, and in no other way */
@@ -116,7 +117,9 @@ static bool take_portion(struct brink__http_session *session, struct portion *po
 	if (portion->last)
 		session->over = true;
 	portion->writes = brink_buffer_length(&portion->out) > 0;
-	session->under_way += portion->writes;
+	portion->alone = session->first == NULL && atomic_load(&session->socket->unsent) == 0 &&
+	                 brink__http_is_little(&portion->out);
+	session->under_way += portion->writes && !portion->alone;
 	return portion->done != NULL || portion->writes;
 }
 
@@ -157,16 +160,18 @@ static brink_http_request *take_wish(struct brink__http_session *session, brink_
 	return request;
 }
 
-bool brink__http_is_idle(const struct brink__http_session *session)
-{
-	return session->pending == 0 && atomic_load(&session->socket->unsent) == 0;
-}
-
 /* With the lock. */
 static void look_whether_idle(struct brink__http_session *session)
 {
-	if (session->phase == BRINK__HTTP_BUSY && brink__http_is_idle(session))
+	if (session->phase == BRINK__HTTP_BUSY && session->pending == 0)
 		brink__http_set_phase(session, BRINK__HTTP_IDLE);
+}
+
+static void on_sent_alone(brink_socket *socket, int error, void *arg)
+{
+	(void)socket;
+	(void)error;
+	(void)arg;
 }
 
 static void on_sent(brink_socket *socket, int error, void *arg)
@@ -188,11 +193,12 @@ static void on_sent(brink_socket *socket, int error, void *arg)
 
 /* ---- going out ---- */
 
-/* An error: on_sent is not called. */
+/* An error: on_sent is not called. One that is alone has a call, too, so that it is none of the socket's on_written. */
 static int write_portion(struct brink__http_session *session, struct portion *portion)
 {
 	/* Requests are read only while there is room for their replies: that is the limit. */
-	struct brink_write_options options = {.flags = BRINK_WRITE_FORCE, .done = on_sent, .arg = session};
+	struct brink_write_options options = {
+		.flags = BRINK_WRITE_FORCE, .done = portion->alone ? on_sent_alone : on_sent, .arg = session};
 	brink_socket *socket = session->socket;
 	int rc = 0;
 
@@ -236,7 +242,7 @@ void brink__http_flush_locked(struct brink__http_session *session)
 		pthread_mutex_unlock(&session->lock);
 		rc = write_portion(session, &portion);
 		pthread_mutex_lock(&session->lock);
-		session->under_way -= rc < 0;
+		session->under_way -= rc < 0 && !portion.alone;
 	}
 	session->writing = false;
 	last = session->last;

@@ -60,13 +60,13 @@ struct brink__http_session {
 	pthread_mutex_t lock;             /* of the rest */
 	brink_http_request *first, **end;
 	unsigned pending;
-	brink_http_request *receiving; /* whose body comes */
+	_Atomic(brink_http_request *) receiving; /* whose body comes */
 	bool writing; /* somebody takes what is answered from the line */
 	unsigned under_way; /* writes that the socket has */
-	bool over;    /* nothing more is read */
+	atomic_bool over; /* nothing more is read */
 	bool last;    /* all is answered: the connection ends with what is being written */
 	bool dead;    /* the connection is gone */
-	bool stalled; /* reading rests */
+	atomic_bool stalled; /* reading rests */
 	bool kept;    /* when its time was over it was we who kept the client */
 	bool late;    /* its time was over while somebody was about to read */
 	enum brink__http_phase phase;
@@ -91,8 +91,6 @@ void brink__http_enqueue(brink_http_request *request);
 void brink__http_flush(struct brink__http_session *session);
 /* The same with the lock, which it gives back. */
 void brink__http_flush_locked(struct brink__http_session *session);
-/* The client's turn begins when it has all that it is to get. With the lock. */
-bool brink__http_is_idle(const struct brink__http_session *session);
 /* Lets reading rest, or go on, as there is room. With the lock. */
 void brink__http_update_reading(struct brink__http_session *session);
 /* Whether more waits to be sent than the window; then on_ready is called later. With the lock. */

@@ -103,6 +103,20 @@ static bool is_excused(struct brink__http_session *session, uint64_t now)
 	return true;
 }
 
+/* With the lock: whether a client that has asked for nothing still gets what it asked for before, or has had the
+ * last of it a shorter time ago. */
+static bool is_served(struct brink__http_session *session, uint64_t now)
+{
+	uint64_t idle = session->http->options.idle_timeout, since = brink__timing_written_at(session->socket);
+
+	if (atomic_load(&session->socket->unsent) > 0)
+		since = now;
+	if (later(since, idle) <= now)
+		return false;
+	set_deadline(session, later(since, idle));
+	return true;
+}
+
 /* No lock is held by the caller; the deadline may have been moved meanwhile. */
 static void expired(brink_socket *socket)
 {
@@ -116,6 +130,8 @@ static void expired(brink_socket *socket)
 	now = brink__timing_now(socket);
 	phase = session->deadline <= now ? session->phase : BRINK__HTTP_BUSY;
 	if ((phase == BRINK__HTTP_HEAD || phase == BRINK__HTTP_BODY) && is_excused(session, now))
+		phase = BRINK__HTTP_BUSY;
+	if (phase == BRINK__HTTP_IDLE && is_served(session, now))
 		phase = BRINK__HTTP_BUSY;
 	streamed = session->receiving != NULL && session->receiving->streamed;
 	if (phase == BRINK__HTTP_IDLE)

@@ -52,8 +52,7 @@ static bool same(const char *one, const char *other, size_t size)
 	return true;
 }
 
-/* Most names differ in their first letter. */
-bool brink__http_same(const char *one, const char *other)
+bool brink__http_same_word(const char *one, const char *other)
 {
 	while (same_char(*one, *other)) {
 		if (*one == '\0')

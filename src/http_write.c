@@ -9,7 +9,6 @@
 #include <time.h>
 
 #define CHUNK_LINE 24u
-#define FEW 2048u /* bytes that are copied, so that parts share a block */
 
 static const struct {
 	unsigned status;
@@ -144,7 +143,7 @@ int brink__http_put_chunk(brink_buffer *out, brink_buffer *part)
 	char line[CHUNK_LINE];
 
 	snprintf(line, sizeof line, "%zx\r\n", brink_buffer_length(part));
-	if (brink_buffer_length(part) <= FEW)
+	if (brink__http_is_little(part))
 		return put_small(out, line, part, end_of_line);
 	if (brink_buffer_wrap(&end, end_of_line, strlen(end_of_line), NULL, NULL) < 0)
 		return -ENOMEM;
@@ -160,9 +159,7 @@ int brink__http_put_chunk(brink_buffer *out, brink_buffer *part)
 
 int brink__http_put_part(brink_buffer *out, brink_buffer *part)
 {
-	size_t size = brink_buffer_length(part);
-
-	if (size > 0 && size <= FEW)
+	if (brink_buffer_length(part) > 0 && brink__http_is_little(part))
 		return put_small(out, "", part, "");
 	brink_buffer_move(out, part);
 	return 0;

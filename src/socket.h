@@ -353,6 +353,8 @@ void brink__timing_deadline(brink_socket *socket, uint64_t at, brink__late_fn *l
 /* The first one, with which the connection begins, has been kept. */
 void brink__timing_first_kept(brink_socket *socket);
 uint64_t brink__timing_now(brink_socket *socket);
+/* Of one that has timeouts: when bytes were last written, or when it was opened. */
+uint64_t brink__timing_written_at(brink_socket *socket);
 /* On the loop's thread: looks when the timer has to go off. */
 void brink__timing_again(brink_socket *socket);
 /* On the loop's thread: a connect is to be tried again, `after` nanoseconds from now at first, later

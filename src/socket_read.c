@@ -193,6 +193,33 @@ static void tell_end(brink_socket *socket)
 
 enum outcome { GIVEN_UP, KEPT, BUDGET_USED };
 
+/* No other thread reads, or has a reason for it: so what is counted of that needs no exchange. */
+static inline bool is_the_loops(const brink_socket *socket)
+{
+	return brink__likely(socket->offload == NULL) && brink__socket_transport(socket) == &brink__transport_plain;
+}
+
+/* What it was before. */
+static inline unsigned count(brink_socket *socket, atomic_uint *counter, unsigned by)
+{
+	unsigned before;
+
+	if (!is_the_loops(socket))
+		return atomic_fetch_add(counter, by);
+	before = atomic_load_explicit(counter, memory_order_relaxed);
+	atomic_store_explicit(counter, before + by, memory_order_relaxed);
+	return before;
+}
+
+/* True: no edge came after `seen` was. */
+static inline bool give_up(brink_socket *socket, unsigned seen)
+{
+	if (!is_the_loops(socket))
+		return atomic_compare_exchange_strong(&socket->edges, &seen, 0);
+	atomic_store_explicit(&socket->edges, 0, memory_order_relaxed);
+	return true;
+}
+
 /* Whether the right rests here now. If a resume comes in between, it or we go on. */
 static bool park(brink_socket *socket)
 {
@@ -224,7 +251,7 @@ static enum outcome read_all(brink_socket *socket)
 				return BUDGET_USED;
 			budget -= (size_t)result;
 		} else if (result == -EAGAIN) {
-			if (atomic_compare_exchange_strong(&socket->edges, &seen, 0))
+			if (give_up(socket, seen))
 				return GIVEN_UP;
 		} else if (result == LATER) {
 			return BUDGET_USED;
@@ -238,21 +265,10 @@ static enum outcome read_all(brink_socket *socket)
 	}
 }
 
-/* On an executor the next reader may come before this one has left; on the loop there is one at a time, and
- * only the loop asks. */
-static void count_reader(brink_socket *socket, unsigned by)
-{
-	if (brink__unlikely(socket->offload != NULL))
-		atomic_fetch_add(&socket->readers, by);
-	else
-		atomic_store_explicit(&socket->readers, atomic_load_explicit(&socket->readers, memory_order_relaxed) + by,
-		                      memory_order_relaxed);
-}
-
 /* The end of a failed socket waits for the reader. */
 static void leave(brink_socket *socket)
 {
-	count_reader(socket, -1u);
+	count(socket, &socket->readers, -1u);
 	if (brink__unlikely(brink__socket_failed(socket)))
 		brink__socket_post(socket, BRINK__SOCKET_FAIL);
 }
@@ -321,7 +337,7 @@ int brink__socket_offload_create(brink_socket *socket)
 
 void brink__socket_read_on(brink_socket *socket)
 {
-	count_reader(socket, 1);
+	count(socket, &socket->readers, 1);
 	if (socket->offload == NULL) {
 		read_here(socket);
 		return;
@@ -332,7 +348,7 @@ void brink__socket_read_on(brink_socket *socket)
 
 void brink__socket_read_edge(brink_socket *socket)
 {
-	if (atomic_fetch_add(&socket->edges, 1) == 0)
+	if (count(socket, &socket->edges, 1) == 0)
 		brink__socket_read_on(socket);
 }
 

@@ -224,13 +224,24 @@ uint64_t brink__timing_now(brink_socket *socket)
 	return time_here(socket->loop);
 }
 
+uint64_t brink__timing_written_at(brink_socket *socket)
+{
+	return atomic_load_explicit(&get(socket)->written_at, memory_order_relaxed);
+}
+
 void brink__timing_deadline(brink_socket *socket, uint64_t at, brink__late_fn *late)
 {
 	struct brink__socket_timing *timing = get(socket);
 
 	if (timing == NULL || socket->config->first_timeout == 0)
 		return;
-	atomic_store(&timing->late, late);
+	if (atomic_load_explicit(&timing->late, memory_order_relaxed) != late)
+		atomic_store(&timing->late, late);
+	/* A timer that goes off for the one before is early enough for one that is later. */
+	if (at >= atomic_load_explicit(&timing->by, memory_order_relaxed)) {
+		atomic_store_explicit(&timing->by, at, memory_order_relaxed);
+		return;
+	}
 	atomic_store(&timing->by, at);
 	if (at < atomic_load(&timing->armed))
 		brink__socket_post(socket, BRINK__SOCKET_DEADLINE);
