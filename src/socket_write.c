@@ -110,7 +110,8 @@ void brink__socket_uncork(brink_socket *socket)
 
 /* ---- any thread ---- */
 
-static bool may_write_here(brink_socket *socket)
+/* To end our side, which is done once, nothing is worth waiting for. */
+static bool may_write_here(brink_socket *socket, bool ends)
 {
 	bool single = brink__socket_transport(socket)->flags & BRINK_TRANSPORT_SINGLE_THREADED;
 	uint64_t now;
@@ -119,11 +120,13 @@ static bool may_write_here(brink_socket *socket)
 		return false;
 	if (single && !brink__loop_turning_here(socket->loop))
 		return false;
+	if (ends)
+		return true;
 	now = brink__os_now();
 	return now - atomic_load_explicit(&socket->written_at, memory_order_relaxed) >= BACK_TO_BACK;
 }
 
-static void write_here(brink_socket *socket)
+static void write_here(brink_socket *socket, bool ends)
 {
 	ssize_t result = 0;
 
@@ -132,7 +135,8 @@ static void write_here(brink_socket *socket)
 	 * our side has ended meanwhile the request alone fails. */
 	if (brink__likely(!brink__socket_failed(socket) && !atomic_load(&socket->our_end)))
 		result = brink__socket_write_once(socket, false);
-	atomic_store_explicit(&socket->written_at, brink__os_now(), memory_order_relaxed);
+	if (!ends)
+		atomic_store_explicit(&socket->written_at, brink__os_now(), memory_order_relaxed);
 	if (result < 0 && result != -EAGAIN)
 		brink__socket_fail(socket, (int)result, "write");
 	if (brink__socket_advance(socket))
@@ -143,6 +147,7 @@ static void write_here(brink_socket *socket)
 
 void brink__socket_enqueue(brink_socket *socket, struct brink__request *request, unsigned flags)
 {
+	bool ends = request->end;
 	struct brink__request *previous = atomic_exchange(&socket->tail, request);
 
 	if (previous != NULL) {
@@ -153,8 +158,8 @@ void brink__socket_enqueue(brink_socket *socket, struct brink__request *request,
 	socket->head = request;
 	if (brink__loop_turning_here(socket->loop) && socket->corked)
 		socket->cork_owned = true;
-	else if ((flags & BRINK_WRITE_QUEUED) == 0 && may_write_here(socket))
-		write_here(socket);
+	else if ((flags & BRINK_WRITE_QUEUED) == 0 && may_write_here(socket, ends))
+		write_here(socket, ends);
 	else
 		hand_over(socket);
 }
