@@ -184,6 +184,10 @@ void brink_buffer_move(brink_buffer *to, brink_buffer *from)
 	brink__buffer_give_up(to);
 	if (to == from)
 		return;
+	if (to->last == NULL) {
+		brink__buffer_take(to, from);
+		return;
+	}
 	brink__buffer_take(&moved, from);
 	if (moved.length != 0)
 		brink__buffer_join(to, moved.first, moved.last, moved.length);

@@ -89,6 +89,7 @@ struct brink__http_head {
 	struct brink_http_header *headers;
 	/* While it is parsed. */
 	size_t names, values, room;
+	bool large; /* not of the usual size */
 	char *bytes;
 	char *host_room; /* BRINK__HTTP_HOST bytes */
 	void *room_of_user; /* zero, as much as was asked for */
@@ -181,7 +182,8 @@ int brink__http_read_body(struct brink__http_reader *reader, brink_buffer *in, b
 /* ---- writing ---- */
 
 const char *brink__http_reason(unsigned status);
-bool brink__http_header_is_sound(const struct brink_http_header *header);
+/* How many bytes its line takes; 0: it is not sound. */
+size_t brink__http_header_size(const struct brink_http_header *header);
 int brink__http_put(brink_buffer *out, const char *text);
 
 /* Into memory that has room for it; what they return is where it ends. */
@@ -198,6 +200,7 @@ char *brink__http_write_number(char *at, uint64_t number);
 char *brink__http_write_date(char *at);
 #define BRINK__HTTP_DATE 40u
 char *brink__http_write_headers(char *at, const struct brink_http_header *headers, size_t count);
+/* Those of sound ones. */
 size_t brink__http_headers_size(const struct brink_http_header *headers, size_t count);
 
 /* So few bytes are copied: parts of them share a block, and are one part to write. */

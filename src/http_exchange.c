@@ -37,7 +37,7 @@ static bool options_are_sound(const struct brink_http_fetch_options *options)
 	    (options->target != NULL && !target_is_sound(options->target)))
 		return false;
 	for (size_t i = 0; i < options->header_count; i++)
-		if (!brink__http_header_is_sound(&options->headers[i]) || is_ours(options->headers[i].name))
+		if (brink__http_header_size(&options->headers[i]) == 0 || is_ours(options->headers[i].name))
 			return false;
 	return true;
 }

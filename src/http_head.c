@@ -2,6 +2,7 @@
  * parts are ended by zeros in place. */
 #include "config.h"
 
+#include "cache.h"
 #include "http.h"
 #include "memory.h"
 
@@ -158,20 +159,28 @@ static void end_parts(struct brink__http_head *head, size_t size)
 
 /* ---- the head ---- */
 
+/* What a browser sends, and what is kept with it, fits. A thread keeps up to 64 KiB of them. */
+static const struct brink__cache usual = {
+	.class_of = BRINK__CACHE_HEADS, .batch = 16, .batches = 32, .size = 2048};
+
 static struct brink__http_head *create(brink_buffer *in, const struct brink__http_reader *reader)
 {
 	size_t size = reader->scan.at, count = reader->scan.lines - 1;
-	struct brink__http_head *head = brink__allocate(1, sizeof *head + reader->room +
-	        (count + 1) * sizeof *head->headers + size + 1 + BRINK__HTTP_HOST);
+	size_t fixed = sizeof(struct brink__http_head) + reader->room;
+	size_t all = fixed + count * sizeof(struct brink_http_header) + size + 1 + BRINK__HTTP_HOST;
+	struct brink__http_head *head = all <= usual.size ? brink__cache_get(&usual) : brink__resize(NULL, 1, all);
 
 	if (head != NULL) {
+		memset(head, 0, fixed);
+		head->large = all > usual.size;
 		head->response = reader->response;
 		head->room_of_user = head + 1;
-		head->headers = (struct brink_http_header *)(void *)((char *)(head + 1) + reader->room);
+		head->headers = (struct brink_http_header *)(void *)((char *)head + fixed);
 		head->room = count;
-		head->bytes = (char *)(head->headers + count + 1);
+		head->bytes = (char *)(head->headers + count);
 		head->host_room = head->bytes + size + 1;
 		brink_buffer_copy(in, 0, head->bytes, size);
+		head->bytes[size] = '\0';
 		brink_buffer_pop(in, size);
 	}
 	return head;
@@ -206,7 +215,7 @@ int brink__http_head_create(struct brink__http_head **head, struct brink__http_r
 	if (rc < 0) {
 		if (reader->status == 0)
 			reader->status = rc == -ENOTSUP ? 501 : 400;
-		brink__free(made);
+		brink__http_head_destroy(made);
 		return rc;
 	}
 	*head = made;
@@ -215,5 +224,8 @@ int brink__http_head_create(struct brink__http_head **head, struct brink__http_r
 
 void brink__http_head_destroy(struct brink__http_head *head)
 {
-	brink__free(head);
+	if (head == NULL || head->large)
+		brink__free(head);
+	else
+		brink__cache_put(&usual, head);
 }

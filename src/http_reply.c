@@ -15,6 +15,7 @@ struct reply {
 	int64_t length; /* below 0: not known */
 	brink_buffer *body; /* NULL: it comes later, or not at all */
 	/* Found out. */
+	size_t lines; /* bytes that the headers take */
 	bool names_connection, says_close; /* the program's headers */
 	bool chunked, close;
 };
@@ -37,11 +38,14 @@ static int check(struct reply *reply)
 {
 	if (reply->status < 200 || reply->status > 999 || (!has_body(reply->status) && reply->length > 0))
 		return -EINVAL;
+	reply->lines = 0;
 	for (size_t i = 0; i < reply->count; i++) {
 		const struct brink_http_header *header = &reply->headers[i];
+		size_t size = brink__http_header_size(header);
 
-		if (!brink__http_header_is_sound(header) || is_ours(header->name))
+		if (size == 0 || is_ours(header->name))
 			return -EINVAL;
+		reply->lines += size;
 		if (!brink__http_same(header->name, "Connection"))
 			continue;
 		reply->names_connection = true;
@@ -71,8 +75,10 @@ static bool must_close(brink_http_request *request, bool ends)
 static char *write_status(char *at, unsigned status)
 {
 	at = brink__http_write(at, "HTTP/1.1 ");
-	at = brink__http_write_number(at, status);
-	at = brink__http_write(at, " ");
+	*at++ = (char)('0' + status / 100);
+	*at++ = (char)('0' + status / 10 % 10);
+	*at++ = (char)('0' + status % 10);
+	*at++ = ' ';
 	at = brink__http_write(at, brink__http_reason(status));
 	return brink__http_write(at, "\r\n");
 }
@@ -103,7 +109,7 @@ static char *write_connection(char *at, unsigned minor, const struct reply *repl
 static int put_head(brink_buffer *out, unsigned minor, const struct reply *reply)
 {
 	size_t little = reply->body != NULL && brink__http_is_little(reply->body) ? brink_buffer_length(reply->body) : 0;
-	size_t room = HEAD_ROOM + brink__http_headers_size(reply->headers, reply->count) + little;
+	size_t room = HEAD_ROOM + reply->lines + little;
 	char *start = brink_buffer_reserve(out, room, NULL), *at;
 
 	if (start == NULL)
@@ -191,7 +197,8 @@ int brink_http_reply(brink_http_request *request, unsigned status, const struct 
 int brink__http_plain_reply(brink_http_request *request, unsigned status)
 {
 	const struct brink_http_header type = {"Content-Type", "text/plain; charset=utf-8"};
-	struct reply reply = {.status = status, .headers = &type, .count = 1, .close = true};
+	struct reply reply = {
+		.status = status, .headers = &type, .count = 1, .lines = brink__http_header_size(&type), .close = true};
 	brink_buffer out = {0};
 	char text[64];
 	int rc;

@@ -39,10 +39,15 @@ const char *brink__http_reason(unsigned status)
 }
 
 /* What could end the line, or the head, early would be the program's user speaking, not it. */
-bool brink__http_header_is_sound(const struct brink_http_header *header)
+size_t brink__http_header_size(const struct brink_http_header *header)
 {
-	return header->name != NULL && header->value != NULL && brink__http_is_token(header->name) &&
-	       header->value[brink__http_run(header->value, SIZE_MAX, BRINK__HTTP_TEXT)] == '\0';
+	size_t name, value;
+
+	if (header->name == NULL || header->value == NULL)
+		return 0;
+	name = brink__http_run(header->name, SIZE_MAX, BRINK__HTTP_TOKEN);
+	value = brink__http_run(header->value, SIZE_MAX, BRINK__HTTP_TEXT);
+	return name > 0 && header->name[name] == '\0' && header->value[value] == '\0' ? name + value + 4 : 0;
 }
 
 /* ---- into memory ---- */
@@ -98,7 +103,7 @@ size_t brink__http_headers_size(const struct brink_http_header *headers, size_t 
 	size_t size = 0;
 
 	for (size_t i = 0; i < count; i++)
-		size += strlen(headers[i].name) + strlen(headers[i].value) + 4;
+		size += brink__http_header_size(&headers[i]);
 	return size;
 }
 
