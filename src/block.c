@@ -25,7 +25,7 @@ static const struct brink__cache wrappers = {
 
 _Static_assert(sizeof(struct brink__block) % sizeof(void *) == 0, "the bytes of a block are aligned");
 
-static struct brink__piece *start(struct brink__block *block, uint32_t room, unsigned char *bytes, size_t length)
+static inline struct brink__piece *start(struct brink__block *block, uint32_t room, unsigned char *bytes, size_t length)
 {
 	atomic_init(&block->references, 1);
 	block->room = room;
@@ -34,7 +34,7 @@ static struct brink__piece *start(struct brink__block *block, uint32_t room, uns
 	return &block->piece;
 }
 
-static struct brink__piece *start_own(struct brink__block *block, size_t room)
+static inline struct brink__piece *start_own(struct brink__block *block, size_t room)
 {
 	return block == NULL ? NULL : start(block, (uint32_t)room, brink__block_bytes(block), 0);
 }

@@ -22,7 +22,7 @@ static struct brink__piece *take_tail(brink_buffer *buffer, size_t least, size_t
 	return piece;
 }
 
-static struct brink__piece *take_block(size_t least, size_t wanted, size_t most)
+static inline struct brink__piece *take_block(size_t least, size_t wanted, size_t most)
 {
 	struct brink__piece *piece = brink__block_new(least, wanted);
 
@@ -32,7 +32,7 @@ static struct brink__piece *take_block(size_t least, size_t wanted, size_t most)
 }
 
 /* The first `used` bytes of it are the buffer's, the rest is free again. */
-static void settle(struct brink__piece *piece, size_t used)
+static inline void settle(struct brink__piece *piece, size_t used)
 {
 	if (used == piece->length)
 		return;
@@ -67,7 +67,7 @@ void *brink_buffer_reserve(brink_buffer *buffer, size_t least, size_t *room)
 	return piece->bytes;
 }
 
-static int reserve_block(brink_buffer *buffer, size_t size, struct iovec *part)
+static inline int reserve_block(brink_buffer *buffer, size_t size, struct iovec *part)
 {
 	struct brink__piece *piece = take_block(1, size, size);
 
@@ -108,17 +108,11 @@ int brink_buffer_reserve_iovecs(brink_buffer *buffer, size_t size, struct iovec 
 	                                                         : reserve_several(buffer, size, parts, count);
 }
 
-void brink_buffer_commit(brink_buffer *buffer, size_t size)
+/* What was reserved in several pieces, or behind others. */
+static void commit_several(brink_buffer *buffer, size_t size)
 {
 	struct brink__piece **spare = brink__buffer_spare(buffer), *piece = *spare, *next;
 
-	/* What a read fills most often: a part of one block, of a buffer that was empty. */
-	if (buffer->last == NULL && piece != NULL && piece->next == NULL && size != 0 && size <= piece->length) {
-		settle(piece, size);
-		buffer->last = piece;
-		buffer->length = size;
-		return;
-	}
 	*spare = NULL;
 	for (; piece != NULL && size != 0; piece = next) {
 		next = piece->next;
@@ -129,4 +123,18 @@ void brink_buffer_commit(brink_buffer *buffer, size_t size)
 	}
 	*brink__buffer_spare(buffer) = piece;
 	brink__buffer_give_up(buffer);
+}
+
+void brink_buffer_commit(brink_buffer *buffer, size_t size)
+{
+	struct brink__piece *piece = buffer->first;
+
+	/* What a read fills most often: a part of one block, of a buffer that was empty. */
+	if (buffer->last != NULL || piece == NULL || piece->next != NULL || size == 0 || size > piece->length) {
+		commit_several(buffer, size);
+		return;
+	}
+	settle(piece, size);
+	buffer->last = piece;
+	buffer->length = size;
 }

@@ -48,25 +48,25 @@ void brink__request_fill(struct brink__request *request, const void *bytes, size
 		memcpy(request->bytes, bytes, size);
 }
 
-static size_t left_of(const struct brink__request *request)
+static inline size_t left_of(const struct brink__request *request)
 {
 	return request->copied ? (size_t)(request->to - request->from) : brink_buffer_length(&request->data);
 }
 
-static bool is_one_part(const struct brink__request *request)
+static inline bool is_one_part(const struct brink__request *request)
 {
 	return request->copied || brink__buffer_is_one_part(&request->data);
 }
 
 /* Of such a one. */
-static struct iovec part_of(struct brink__request *request)
+static inline struct iovec part_of(struct brink__request *request)
 {
 	unsigned char *bytes = request->copied ? request->bytes + request->from : request->data.first->bytes;
 
 	return (struct iovec){bytes, left_of(request)};
 }
 
-static size_t pop(struct brink__request *request, size_t most)
+static inline size_t pop(struct brink__request *request, size_t most)
 {
 	size_t size = left_of(request);
 	struct brink__piece *piece = request->data.first;
@@ -192,7 +192,7 @@ static void make_room(struct batch *batch, brink_socket *socket, const struct br
 
 /* ---- writing ---- */
 
-static void take_off(brink_socket *socket, size_t size)
+static inline void take_off(brink_socket *socket, size_t size)
 {
 	struct brink__request *request = socket->head;
 
@@ -239,7 +239,7 @@ static bool hand_over(brink_socket *socket, const struct batch *batch)
 	return true;
 }
 
-static ssize_t written(brink_socket *socket, ssize_t result)
+static inline ssize_t written(brink_socket *socket, ssize_t result)
 {
 	brink__count(&socket->writes, 1);
 	if (result > 0)
@@ -247,7 +247,7 @@ static ssize_t written(brink_socket *socket, ssize_t result)
 	return result;
 }
 
-static ssize_t write_parts(brink_socket *socket, const struct iovec *parts, int count)
+static inline ssize_t write_parts(brink_socket *socket, const struct iovec *parts, int count)
 {
 	unsigned waits = BRINK_WRITE;
 	ssize_t result = brink__socket_transport(socket)->writev(socket->transport_state, socket->fd, parts, count, &waits);

@@ -50,12 +50,20 @@ static int wait_for_edge(brink_socket *socket)
 	return socket->write_wait == 0 ? 0 : brink_watch_rearm(&socket->watch, socket->write_wait);
 }
 
-/* True: the right was given up. */
-static bool flush(brink_socket *socket)
+/* Whether what is queued may be written. Asked with the right to write: the end of a socket waits for who has it,
+ * but whoever gets it afterwards finds the transport closed and the descriptor gone. And where our side has ended
+ * meanwhile the request alone fails. */
+static inline bool may_write(brink_socket *socket)
+{
+	return brink__likely(!brink__socket_failed(socket) && !atomic_load(&socket->our_end));
+}
+
+/* True: the right was given up. `fresh`: nothing was written of the first request. */
+static bool flush(brink_socket *socket, bool fresh)
 {
 	int rounds = ROUNDS;
 
-	while (!brink__socket_advance(socket)) {
+	for (; (fresh && may_write(socket)) || !brink__socket_advance(socket); fresh = false) {
 		ssize_t result;
 
 		if (atomic_load(&socket->state) < BRINK_SOCKET_OPEN) {
@@ -83,7 +91,7 @@ static bool flush(brink_socket *socket)
 
 void brink__socket_take_over(brink_socket *socket)
 {
-	if (!flush(socket))
+	if (!flush(socket, false))
 		return;
 	atomic_store_explicit(&socket->written_at, brink__os_now(), memory_order_relaxed);
 	brink_socket_release(socket);
@@ -94,7 +102,7 @@ void brink__socket_write_edge(brink_socket *socket)
 	if (!socket->write_waits)
 		return;
 	socket->write_waits = false;
-	if (flush(socket))
+	if (flush(socket, false))
 		brink_socket_release(socket);
 }
 
@@ -104,7 +112,7 @@ void brink__socket_uncork(brink_socket *socket)
 	if (!socket->cork_owned)
 		return;
 	socket->cork_owned = false;
-	if (!flush(socket))
+	if (!flush(socket, true))
 		brink_socket_hold(socket);
 }
 
@@ -130,10 +138,7 @@ static void write_here(brink_socket *socket, bool ends)
 {
 	ssize_t result = 0;
 
-	/* Asked once more, with the right to write: the end of a socket waits for who has it, but
-	 * whoever gets it afterwards finds the transport closed and the descriptor gone. And where
-	 * our side has ended meanwhile the request alone fails. */
-	if (brink__likely(!brink__socket_failed(socket) && !atomic_load(&socket->our_end)))
+	if (may_write(socket))
 		result = brink__socket_write_once(socket, false);
 	if (!ends)
 		atomic_store_explicit(&socket->written_at, brink__os_now(), memory_order_relaxed);
