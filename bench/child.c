@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define HANG 300 /* seconds, after which it is given up */
+#define HANG 60 /* seconds beyond its time, after which it is given up */
 
 int in_child(slot_fn *slot, struct contender *contender, const struct settings *settings, double *values,
              size_t count)
@@ -24,7 +24,7 @@ int in_child(slot_fn *slot, struct contender *contender, const struct settings *
 	child = fork();
 	if (child == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		alarm(HANG);
+		alarm(HANG + (unsigned)settings->slot);
 		status = slot(contender, settings, values) == 0 && write(report[1], values, size) == (ssize_t)size;
 		_exit(status ? EXIT_SUCCESS : EXIT_FAILURE);
 	}
