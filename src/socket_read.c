@@ -200,7 +200,7 @@ static inline bool is_the_loops(const brink_socket *socket)
 }
 
 /* What it was before. */
-static inline unsigned count(brink_socket *socket, atomic_uint *counter, unsigned by)
+static inline unsigned add_to(brink_socket *socket, atomic_uint *counter, unsigned by)
 {
 	unsigned before;
 
@@ -268,7 +268,7 @@ static enum outcome read_all(brink_socket *socket)
 /* The end of a failed socket waits for the reader. */
 static void leave(brink_socket *socket)
 {
-	count(socket, &socket->readers, -1u);
+	add_to(socket, &socket->readers, -1u);
 	if (brink__unlikely(brink__socket_failed(socket)))
 		brink__socket_post(socket, BRINK__SOCKET_FAIL);
 }
@@ -337,7 +337,7 @@ int brink__socket_offload_create(brink_socket *socket)
 
 void brink__socket_read_on(brink_socket *socket)
 {
-	count(socket, &socket->readers, 1);
+	add_to(socket, &socket->readers, 1);
 	if (socket->offload == NULL) {
 		read_here(socket);
 		return;
@@ -348,7 +348,7 @@ void brink__socket_read_on(brink_socket *socket)
 
 void brink__socket_read_edge(brink_socket *socket)
 {
-	if (count(socket, &socket->edges, 1) == 0)
+	if (add_to(socket, &socket->edges, 1) == 0)
 		brink__socket_read_on(socket);
 }
 
