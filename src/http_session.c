@@ -313,7 +313,8 @@ static void closed(struct brink__session *base)
 	brink_http_request *receiving;
 
 	pthread_mutex_lock(&session->lock);
-	session->dead = session->over = true;
+	session->dead = true;
+	session->over = true;
 	brink__http_set_phase(session, BRINK__HTTP_BUSY);
 	receiving = session->receiving;
 	session->receiving = NULL;
