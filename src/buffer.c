@@ -11,7 +11,7 @@ void brink_buffer_init(brink_buffer *buffer)
 	*buffer = (brink_buffer){0};
 }
 
-void brink__buffer_drop_chain(struct brink__piece *piece)
+static inline void drop_chain(struct brink__piece *piece)
 {
 	while (piece != NULL) {
 		struct brink__piece *next = piece->next;
@@ -21,15 +21,24 @@ void brink__buffer_drop_chain(struct brink__piece *piece)
 	}
 }
 
+void brink__buffer_drop_chain(struct brink__piece *piece)
+{
+	drop_chain(piece);
+}
+
+/* Of one that has nothing reserved. Empty before anything is dropped: a release function may run. */
+static inline void drop_all(brink_buffer *buffer)
+{
+	struct brink__piece *first = buffer->first;
+
+	*buffer = (brink_buffer){0};
+	drop_chain(first);
+}
+
 void brink_buffer_clear(brink_buffer *buffer)
 {
-	struct brink__piece *first;
-
 	brink__buffer_give_up(buffer);
-	/* Empty before anything is dropped: a release function may run. */
-	first = buffer->first;
-	brink_buffer_init(buffer);
-	brink__buffer_drop_chain(first);
+	drop_all(buffer);
 }
 
 /* ---- growing ---- */
@@ -264,7 +273,7 @@ size_t brink_buffer_pop(brink_buffer *buffer, size_t size)
 	brink__buffer_give_up(buffer);
 	if (size >= buffer->length) {
 		size = buffer->length;
-		brink_buffer_clear(buffer);
+		drop_all(buffer);
 		return size;
 	}
 	dropped = buffer->first;
@@ -293,7 +302,7 @@ size_t brink_buffer_pop_back(brink_buffer *buffer, size_t size)
 	brink__buffer_give_up(buffer);
 	if (size >= buffer->length) {
 		size = buffer->length;
-		brink_buffer_clear(buffer);
+		drop_all(buffer);
 		return size;
 	}
 	rest = buffer->length - size;

@@ -67,6 +67,7 @@ void *brink_buffer_reserve(brink_buffer *buffer, size_t least, size_t *room)
 	return piece->bytes;
 }
 
+/* What one block has room for, in a buffer that is empty. */
 static inline int reserve_block(brink_buffer *buffer, size_t size, struct iovec *part)
 {
 	struct brink__piece *piece = take_block(1, size, size);

@@ -51,6 +51,7 @@ struct brink__magazine {
 /* The calling thread's. */
 extern _Thread_local struct brink__magazine brink__magazines[BRINK__CACHE_CLASSES];
 
+/* With an empty magazine, and with a full one. */
 void *brink__cache_get_slowly(const struct brink__cache *cache);
 void brink__cache_put_slowly(const struct brink__cache *cache, void *object);
 

@@ -128,14 +128,15 @@ static inline size_t brink__http_run(const char *text, size_t size, unsigned kin
 /* Whether it is one of the list's. */
 bool brink__http_list_has(const char *list, const char *token);
 bool brink__http_is_token(const char *text);
-/* The first letters tell most words apart. */
+
+/* Whether it is that word. The first letters tell most apart. */
 static inline bool brink__http_is(const char *text, const char *word)
 {
 	return *text == *word && strcmp(text, word) == 0;
 }
 
-/* In any case of letters. The first ones tell most apart. */
 bool brink__http_same_word(const char *one, const char *other);
+/* The same in any case of letters. */
 static inline bool brink__http_same(const char *one, const char *other)
 {
 	return (((unsigned char)*one ^ (unsigned char)*other) | 0x20) == 0x20 && brink__http_same_word(one, other);
@@ -204,9 +205,10 @@ char *brink__http_write_headers(char *at, const struct brink_http_header *header
 size_t brink__http_headers_size(const struct brink_http_header *headers, size_t count);
 
 /* So few bytes are copied: parts of them share a block, and are one part to write. */
+#define BRINK__HTTP_LITTLE 2048u
 static inline bool brink__http_is_little(const brink_buffer *part)
 {
-	return brink_buffer_length(part) <= 2048;
+	return brink_buffer_length(part) <= BRINK__HTTP_LITTLE;
 }
 
 /* Part of a body, as a chunk or as it is. A large one is moved, a small one copied, so that many of

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 
-#define FEW 2048u /* bytes that are copied */
 
 /* With the lock, which is given up for the call. False: there was nothing to hand over. */
 static bool hand_part(brink_http_request *request)
@@ -53,7 +52,7 @@ static void hand_over(brink_http_request *request)
 /* A few bytes go to those that wait already, for which there may be room: each of them has a whole block. */
 static void join(brink_buffer *parts, brink_buffer *part)
 {
-	char few[FEW];
+	char few[BRINK__HTTP_LITTLE];
 	size_t size = brink_buffer_length(part);
 
 	if (size <= sizeof few && brink_buffer_length(parts) > 0) {

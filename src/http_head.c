@@ -122,23 +122,23 @@ int brink__http_head_value(struct brink__http_head *head, const char *at, size_t
 	return 0;
 }
 
-/* Ends a header whose line's end is at `end`, and says where the line before ends. Only white space is between
- * the value and what is around it. */
+/* Ends the parts of a header whose line ends at `end`. Between the value, if there is one, and what is around it
+ * there is only white space. Returns where the line before ends. */
 static char *end_header(struct brink__http_head *head, const struct brink_http_header *header, char *end)
 {
-	char *name = head->bytes + (header->name - head->bytes), *after = end;
+	char *name = head->bytes + (header->name - head->bytes), *colon;
 
 	if (*header->value == '\0') {
-		*(char *)memchr(name, ':', (size_t)(end - name)) = '\0';
-		return name - 2;
+		colon = memchr(name, ':', (size_t)(end - name));
+	} else {
+		while (is_blank(end[-1]))
+			end--;
+		*end = '\0';
+		colon = head->bytes + (header->value - head->bytes) - 1;
+		while (*colon != ':')
+			colon--;
 	}
-	while (is_blank(after[-1]))
-		after--;
-	*after = '\0';
-	after = head->bytes + (header->value - head->bytes);
-	while (*--after != ':')
-		;
-	*after = '\0';
+	*colon = '\0';
 	return name - 2;
 }
 

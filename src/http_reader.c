@@ -10,7 +10,6 @@
 #define CHUNK_LINE 256u       /* the size and all extensions */
 #define TRAILERS (8u << 10)   /* bytes of all */
 #define PARTS 16
-#define FEW 2048u /* bytes of a body that are copied */
 #define DEFAULT_LINE (8u << 10)
 #define DEFAULT_HEAD (32u << 10)
 #define DEFAULT_HEADERS 100u
@@ -245,7 +244,7 @@ static int show_parser(struct brink__http_reader *reader, const brink_buffer *in
 /* A few bytes are copied: each of them would keep a whole block. */
 static int take(brink_buffer *in, brink_buffer *out, size_t size)
 {
-	char few[FEW];
+	char few[BRINK__HTTP_LITTLE];
 
 	if (size > sizeof few)
 		return brink_buffer_cut(in, out, size) < 0 ? -ENOMEM : 0;

@@ -105,7 +105,7 @@ static char *write_connection(char *at, unsigned minor, const struct reply *repl
 	return brink__http_write(at, "Connection: keep-alive\r\n");
 }
 
-/* And the body, where a copy behind the head costs less than a part of its own. */
+/* The head; and behind it, if it is little, the body, which is empty then. */
 static int put_head(brink_buffer *out, unsigned minor, const struct reply *reply)
 {
 	size_t little = reply->body != NULL && brink__http_is_little(reply->body) ? brink_buffer_length(reply->body) : 0;

@@ -57,12 +57,12 @@ struct brink__http_session {
 	brink_http *http;
 	brink_socket *socket;
 	struct brink__http_reader reader; /* the reader's */
-	pthread_mutex_t lock;             /* of the rest */
+	pthread_mutex_t lock;             /* of the rest; what is atomic is also looked at without it */
 	brink_http_request *first, **end;
 	unsigned pending;
 	_Atomic(brink_http_request *) receiving; /* whose body comes */
 	bool writing; /* somebody takes what is answered from the line */
-	unsigned under_way; /* writes that the socket has */
+	unsigned under_way; /* writes that the socket has, and on_sent() hears of */
 	atomic_bool over; /* nothing more is read */
 	bool last;    /* all is answered: the connection ends with what is being written */
 	bool dead;    /* the connection is gone */

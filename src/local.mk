@@ -90,6 +90,7 @@ core_files = \
 	%reldir%/socket_flush.c \
 	%reldir%/socket_info.c \
 	%reldir%/socket_open.c \
+	%reldir%/socket_pause.c \
 	%reldir%/socket_read.c \
 	%reldir%/socket_timeout.c \
 	%reldir%/socket_water.c \

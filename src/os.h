@@ -88,8 +88,20 @@ static inline ssize_t brink__os_write(int fd, enum brink__kind kind, const void 
 	return brink__likely(moved >= 0) ? moved : -errno;
 }
 
-ssize_t brink__os_readv(int fd, enum brink__kind kind, const struct iovec *parts, int count);
-ssize_t brink__os_writev(int fd, enum brink__kind kind, const struct iovec *parts, int count);
+ssize_t brink__os_read_parts(int fd, const struct iovec *parts, int count);
+ssize_t brink__os_write_parts(int fd, enum brink__kind kind, const struct iovec *parts, int count);
+
+static inline ssize_t brink__os_readv(int fd, enum brink__kind kind, const struct iovec *parts, int count)
+{
+	return brink__likely(count == 1) ? brink__os_read(fd, kind, parts->iov_base, parts->iov_len)
+	                                 : brink__os_read_parts(fd, parts, count);
+}
+
+static inline ssize_t brink__os_writev(int fd, enum brink__kind kind, const struct iovec *parts, int count)
+{
+	return brink__likely(count == 1) ? brink__os_write(fd, kind, parts->iov_base, parts->iov_len)
+	                                 : brink__os_write_parts(fd, kind, parts, count);
+}
 
 /* From the first to the second, this thread gets no SIGPIPE: what raises one in between raises none.
  * One that was pending before stays. For writes to pipes, and by others. */

@@ -21,12 +21,10 @@ ssize_t brink__os_read_file(int fd, void *bytes, size_t size)
 	return moved < 0 ? -errno : moved;
 }
 
-ssize_t brink__os_readv(int fd, enum brink__kind kind, const struct iovec *parts, int count)
+ssize_t brink__os_read_parts(int fd, const struct iovec *parts, int count)
 {
 	ssize_t moved;
 
-	if (count == 1)
-		return brink__os_read(fd, kind, parts->iov_base, parts->iov_len);
 	do
 		moved = readv(fd, parts, count);
 	while (moved < 0 && errno == EINTR);
@@ -133,14 +131,12 @@ static ssize_t send_parts(int fd, const struct iovec *parts, int count)
 	return sendmsg(fd, &message, BRINK__MSG_NOSIGNAL);
 }
 
-ssize_t brink__os_writev(int fd, enum brink__kind kind, const struct iovec *parts, int count)
+ssize_t brink__os_write_parts(int fd, enum brink__kind kind, const struct iovec *parts, int count)
 {
 	ssize_t moved;
 
 	if (count < 0)
 		return -EINVAL;
-	if (count == 1)
-		return brink__os_write(fd, kind, parts->iov_base, parts->iov_len);
 	if (is_pipe(kind))
 		return write_pipe(fd, parts, count);
 	do

@@ -7,7 +7,8 @@
  *   socket_fail.c      failing, by any thread
  *   socket_write.c     the queue of requests, and who has the right to write
  *   socket_flush.c     one write of what is queued: gathered, taken off, ended
- *   socket_read.c      the edge counter, the reader, pause
+ *   socket_read.c      the edge counter, the reader
+ *   socket_pause.c     who holds reading back
  *   socket_water.c     the limit on unsent bytes, and those who wait for room
  *   socket_timeout.c   one timer for all timeouts of a socket
  *   socket_info.c      what others may ask
@@ -273,9 +274,9 @@ bool brink__socket_advance(brink_socket *socket);
 /* socket_read.c */
 void brink__socket_read_edge(brink_socket *socket);
 void brink__socket_read_on(brink_socket *socket); /* with the right to read */
+unsigned brink__socket_heed_write(brink_socket *socket, unsigned waits);
 /* The directions in what a transport's write said that it waits for. If it asked for a read as
  * well, that counts as an edge. By who has the right to write. */
-unsigned brink__socket_heed_write(brink_socket *socket, unsigned waits);
 static inline unsigned brink__socket_waits_of_write(brink_socket *socket, unsigned waits)
 {
 	if (brink__likely((waits & (BRINK_TRANSPORT_TRY_OTHER | BRINK_TRANSPORT_MOVED)) == 0))
@@ -283,6 +284,8 @@ static inline unsigned brink__socket_waits_of_write(brink_socket *socket, unsign
 	return brink__socket_heed_write(socket, waits);
 }
 int brink__socket_offload_create(brink_socket *socket);
+
+/* socket_pause.c */
 /* As brink_socket_pause() and _resume(), on the messenger's account: reading goes on when neither
  * holds it back. */
 void brink__socket_hold_reading(brink_socket *socket);
@@ -331,13 +334,13 @@ void brink__timing_opened(brink_socket *socket);
 int brink__timing_linger(brink_socket *socket);
 void brink__timing_stop(brink_socket *socket); /* when it is taken off the loop */
 void brink__timing_free(brink_socket *socket);
-/* Any thread. Bytes were read, or reading was resumed; bytes were written, or there are
- * unsent bytes where there were none. A store. */
 void brink__timing_read_now(brink_socket *socket);
 void brink__timing_written_now(brink_socket *socket);
+/* Any thread. Bytes were read, or reading was resumed; bytes were written, or there are
+ * unsent bytes where there were none. A store, of a socket that has timeouts. */
 static inline void brink__timing_note_read(brink_socket *socket)
 {
-	/* Relaxed: only whether there is one. */
+	/* Relaxed: only whether it has. */
 	if (brink__unlikely(atomic_load_explicit(&socket->timing, memory_order_relaxed) != NULL))
 		brink__timing_read_now(socket);
 }

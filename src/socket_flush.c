@@ -69,13 +69,7 @@ static inline struct iovec part_of(struct brink__request *request)
 static inline size_t pop(struct brink__request *request, size_t most)
 {
 	size_t size = left_of(request);
-	struct brink__piece *piece = request->data.first;
 
-	if (!request->copied && size <= most && brink__buffer_is_one_part(&request->data)) {
-		request->data = (brink_buffer){0};
-		brink__piece_drop(piece); /* last: a release function may run */
-		return size;
-	}
 	if (!request->copied)
 		return brink_buffer_pop(&request->data, most);
 	size = size < most ? size : most;

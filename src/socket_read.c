@@ -194,7 +194,7 @@ static void tell_end(brink_socket *socket)
 enum outcome { GIVEN_UP, KEPT, BUDGET_USED };
 
 /* No other thread reads, or has a reason for it: so what is counted of that needs no exchange. */
-static inline bool is_the_loops(const brink_socket *socket)
+static inline bool only_the_loop_reads(const brink_socket *socket)
 {
 	return brink__likely(socket->offload == NULL) && brink__socket_transport(socket) == &brink__transport_plain;
 }
@@ -204,7 +204,7 @@ static inline unsigned add_to(brink_socket *socket, atomic_uint *counter, unsign
 {
 	unsigned before;
 
-	if (!is_the_loops(socket))
+	if (!only_the_loop_reads(socket))
 		return atomic_fetch_add(counter, by);
 	before = atomic_load_explicit(counter, memory_order_relaxed);
 	atomic_store_explicit(counter, before + by, memory_order_relaxed);
@@ -214,7 +214,7 @@ static inline unsigned add_to(brink_socket *socket, atomic_uint *counter, unsign
 /* True: no edge came after `seen` was. */
 static inline bool give_up(brink_socket *socket, unsigned seen)
 {
-	if (!is_the_loops(socket))
+	if (!only_the_loop_reads(socket))
 		return atomic_compare_exchange_strong(&socket->edges, &seen, 0);
 	atomic_store_explicit(&socket->edges, 0, memory_order_relaxed);
 	return true;
@@ -360,57 +360,4 @@ unsigned brink__socket_heed_write(brink_socket *socket, unsigned waits)
 	if (waits & BRINK_TRANSPORT_MOVED)
 		brink__timing_note_write(socket);
 	return waits & ~(BRINK_TRANSPORT_TRY_OTHER | BRINK_TRANSPORT_MOVED);
-}
-
-/* ---- any thread ---- */
-
-static void pause_for(brink_socket *socket, unsigned whom)
-{
-	atomic_fetch_or(&socket->paused, whom);
-}
-
-static void resume_for(brink_socket *socket, unsigned whom)
-{
-	if (atomic_fetch_and(&socket->paused, ~whom) != whom)
-		return;
-	brink__timing_note_read(socket);
-	if (atomic_exchange(&socket->parked, false))
-		brink__socket_post(socket, BRINK__SOCKET_READ);
-}
-
-void brink_socket_pause(brink_socket *socket)
-{
-	pause_for(socket, BRINK__PAUSED_BY_USER);
-}
-
-void brink_socket_resume(brink_socket *socket)
-{
-	resume_for(socket, BRINK__PAUSED_BY_USER);
-}
-
-void brink__socket_stall(brink_socket *socket)
-{
-	pause_for(socket, BRINK__PAUSED_BY_PROTOCOL);
-}
-
-void brink__socket_unstall(brink_socket *socket)
-{
-	atomic_store(&socket->retell, true);
-	resume_for(socket, BRINK__PAUSED_BY_PROTOCOL);
-}
-
-void brink__socket_read_at_low(brink_socket *socket)
-{
-	atomic_store(&socket->retell, true);
-	resume_for(socket, BRINK__PAUSED_BY_LIMIT);
-}
-
-void brink__socket_hold_reading(brink_socket *socket)
-{
-	pause_for(socket, BRINK__PAUSED_BY_MESSENGER);
-}
-
-void brink__socket_resume_reading(brink_socket *socket)
-{
-	resume_for(socket, BRINK__PAUSED_BY_MESSENGER);
 }

@@ -26,8 +26,7 @@ static ssize_t read_plain(void *state, int fd, const struct iovec *parts, int co
 /* On any thread, so not by the watch: the loop arms it, after it has tried, too. */
 static ssize_t write_plain(void *state, int fd, const struct iovec *parts, int count, unsigned *waits)
 {
-	ssize_t result = brink__likely(count == 1) ? brink__os_write(fd, BRINK__KIND_TCP, parts->iov_base, parts->iov_len)
-	                                           : brink__os_writev(fd, BRINK__KIND_TCP, parts, count);
+	ssize_t result = brink__os_writev(fd, BRINK__KIND_TCP, parts, count);
 
 	(void)state;
 	*waits = BRINK_WRITE;

@@ -132,9 +132,6 @@ static size_t total(const struct iovec *parts, int count)
 
 ssize_t brink__watch_readv_on(brink_watch *watch, const struct iovec *parts, int count)
 {
-	if (brink__likely(count == 1))
-		return end_read(watch, brink__os_read(watch->fd, kind_of(watch), parts->iov_base, parts->iov_len),
-		                parts->iov_len);
 	return end_read(watch, brink__os_readv(watch->fd, kind_of(watch), parts, count), total(parts, count));
 }
 

@@ -1,7 +1,7 @@
 /* The edge counter: at most one reader of a socket, and no edge lost.
  *
  * Stands for src/socket_read.c: the call of the socket's watch for READ, the start of the
- * reader on an executor's thread, the reader, and resume.
+ * reader on an executor's thread, and the reader; and src/socket_pause.c: resume.
  *
  * An edge adds one to a counter, and only the step from 0 to 1 starts a reader. The reader
  * looks at the counter, reads until EAGAIN, hands the ticket back, and leaves by
