@@ -89,7 +89,8 @@ struct portion {
 	brink_buffer out;
 	brink_http_request *done, **end; /* their replies are complete */
 	bool writes; /* there is something in `out` */
-	bool alone;  /* it is little, and nothing before it or behind it waits: nobody has to hear when it is sent */
+	/* It is little, also for the window, and nothing before it or behind it waits: nobody has to hear when it is sent. */
+	bool alone;
 	bool last;   /* and the connection ends with them */
 	bool dead;
 	bool by_end; /* the last of it ends with the connection, and in no other way */
@@ -118,7 +119,8 @@ static bool take_portion(struct brink__http_session *session, struct portion *po
 		session->over = true;
 	portion->writes = brink_buffer_length(&portion->out) > 0;
 	portion->alone = session->first == NULL && atomic_load(&session->socket->unsent) == 0 &&
-	                 brink__http_is_little(&portion->out);
+	                 brink__http_is_little(&portion->out) &&
+	                 brink_buffer_length(&portion->out) <= session->http->options.window;
 	session->under_way += portion->writes && !portion->alone;
 	return portion->done != NULL || portion->writes;
 }
