@@ -206,6 +206,7 @@ static inline unsigned add_to(brink_socket *socket, atomic_uint *counter, unsign
 
 	if (!only_the_loop_reads(socket))
 		return atomic_fetch_add(counter, by);
+	brink__assert(brink__loop_on_thread(socket->loop));
 	before = atomic_load_explicit(counter, memory_order_relaxed);
 	atomic_store_explicit(counter, before + by, memory_order_relaxed);
 	return before;

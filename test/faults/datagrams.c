@@ -166,10 +166,59 @@ static void crowded(void)
 	brink_loop_destroy(post.loop);
 }
 
+/* ---- to nobody ---- */
+
+static void on_refusal(brink_datagram *socket, int error, const struct brink_address *to, void *arg)
+{
+	(void)socket;
+	(void)to;
+	CHECK(error == -ECONNREFUSED || (fault_struck() && !fault_harmless()));
+	((struct end *)arg)->errors++;
+}
+
+/* The address of a socket that is gone. */
+static bool choose_nobody(struct post *post, struct brink_address *nobody)
+{
+	struct brink_datagram_options options = usual(&post->ends[1]);
+
+	options.address = "127.0.0.1:0";
+	if (!went_well(brink_datagram_create(&post->ends[1].socket, post->loop, &options)))
+		return false;
+	brink_datagram_address(post->ends[1].socket, nobody);
+	brink_datagram_destroy(post->ends[1].socket);
+	return true;
+}
+
+/* That it has come to nobody is told, where the system tells it: also when the next send has met the
+ * socket's own error already, so that only the queue of errors has it. */
+static void to_nobody(void)
+{
+	struct post post = {.loop = make_loop()};
+	struct brink_datagram_options options = usual(&post.ends[0]);
+	struct end *asks = &post.ends[0];
+	struct brink_address nobody, own;
+
+	if (post.loop == NULL)
+		return;
+	options.address = "127.0.0.1:0";
+	options.on_error = on_refusal;
+	if (choose_nobody(&post, &nobody) && went_well(brink_datagram_create(&asks->socket, post.loop, &options)) &&
+	    (brink_datagram_features(asks->socket) & BRINK_DATAGRAM_HAS_ERRORS) != 0 &&
+	    went_well(brink_datagram_send(asks->socket, "datagram", 8, &nobody))) {
+		brink_datagram_address(asks->socket, &own);
+		asks->gave += went_well(brink_datagram_send(asks->socket, "datagram", 8, &own));
+		while ((asks->errors == 0 || asks->got < asks->gave) && (fault_harmless() || !fault_struck()))
+			turn_loop(post.loop);
+	}
+	brink_datagram_destroy(asks->socket);
+	brink_loop_destroy(post.loop);
+}
+
 const struct scenario datagram_scenarios[] = {
 	{"datagrams in batches", in_batches, false},
 	{"datagrams of a connected socket", connected_ones, false},
 	{"datagrams one by one", one_by_one, false},
 	{"more datagrams than there is room for", crowded, false},
+	{"a datagram for nobody", to_nobody, false},
 	{NULL, NULL, false},
 };

@@ -133,6 +133,41 @@ static void in_callbacks(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* ---- what was written just before ---- */
+
+static void note_error(brink_socket *socket, int error, void *arg)
+{
+	(void)socket;
+	*(int *)arg = error;
+}
+
+static void write_and_fail(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	brink_buffer_clear(in);
+	CHECK_OK(write_pattern(socket, 0, 100, &(struct brink_write_options){.done = note_error, .arg = arg}));
+	CHECK_OK(brink_socket_fail(brink_socket_get_id(socket), -EIO, "after a write"));
+}
+
+/* What a callback has written and then given up is not sent, and ends with the error. */
+static void after_a_write(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct taken taken = {0};
+	struct life life;
+	int error = 1;
+
+	open_life(&life, loop, kind, &(struct brink_socket_options){.on_bytes = write_and_fail, .arg = &error});
+	write_all(life.pair.theirs, "question", 8);
+	RUN_UNTIL(loop, life.closes == 1);
+	CHECK_ERROR(error, -EIO);
+	await(life.pair.theirs, BRINK_READ);
+	take(life.pair.theirs, &taken, SIZE_MAX);
+	CHECK_EQ(taken.size, 0);
+	forget(&taken);
+	end_life(&life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* ---- at any moment, by other threads ---- */
 
 static _Atomic(brink_socket_id) victim;
@@ -216,6 +251,7 @@ static void at_any_moment(enum kind kind)
 
 static const struct scenario scenarios[] = {
 	SCENARIO("socket-fail/in-callbacks", in_callbacks, KINDS_STREAM),
+	SCENARIO("socket-fail/after-a-write", after_a_write, KINDS_STREAM),
 	SCENARIO("socket-fail/at-any-moment", at_any_moment, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
