@@ -6,7 +6,6 @@
 
 #include <errno.h>
 
-
 /* With the lock, which is given up for the call. False: there was nothing to hand over. */
 static bool hand_part(brink_http_request *request)
 {
@@ -90,8 +89,8 @@ void brink__http_body_broken(struct brink__http_session *session, int state)
 	pthread_mutex_lock(&session->lock);
 	request = session->receiving;
 	answered = session->pending == 0;
+	session->over = true; /* before there is none: see look() */
 	session->receiving = NULL;
-	session->over = true;
 	session->last = session->last || (request != NULL && answered);
 	brink__http_set_phase(session, BRINK__HTTP_BUSY);
 	if (request != NULL)

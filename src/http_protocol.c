@@ -139,6 +139,7 @@ static int begin_body(brink_http_request *request, brink_buffer *in)
 {
 	struct brink__http_session *session = request->session;
 	unsigned status = decide_on_body(request);
+	bool tells;
 
 	if (status != 0) {
 		unmake_request(request);
@@ -147,12 +148,12 @@ static int begin_body(brink_http_request *request, brink_buffer *in)
 	}
 	/* Who has begun with the body does not wait to be told. */
 	request->asked = brink_buffer_length(in) > 0;
-	if (request->head->expects && !request->streamed && !request->asked &&
-	    brink__http_put(&request->out, BRINK__HTTP_CONTINUE) < 0)
+	tells = request->head->expects && !request->streamed && !request->asked;
+	if (tells && brink__http_put(&request->out, BRINK__HTTP_CONTINUE) < 0)
 		return -ENOMEM;
 	request->asked = request->asked || !request->streamed;
 	stand_in_line(request, true);
-	if (brink_buffer_length(&request->out) > 0)
+	if (tells)
 		brink__http_flush(session);
 	return request->streamed ? BRINK_PARSE_MESSAGE : AGAIN;
 }
@@ -292,9 +293,10 @@ static enum next look(struct brink__http_session *session, brink_http_request **
 {
 	enum next next = HEAD;
 
-	/* What another thread changes meanwhile might as well have been changed after this. */
+	/* A body that is given up in the midst is no head's beginning: who does that sets `over` first. Of the rest, what
+	 * another thread changes meanwhile might as well have been changed after this. */
 	*receiving = NULL;
-	if (!session->over && !session->stalled && session->receiving == NULL)
+	if (session->receiving == NULL && !session->over && !session->stalled)
 		return HEAD;
 	pthread_mutex_lock(&session->lock);
 	*receiving = session->receiving;

@@ -153,6 +153,7 @@ static int begin(brink_http_request *request, const struct reply *reply, brink_b
 	request->ended = ends;
 	request->close = request->close || reply->close;
 	request->chunked = reply->chunked;
+	request->measured = reply->length >= 0;
 	request->left = reply->length;
 	request->silent = request->silent || !has_body(reply->status);
 	brink_buffer_move(&request->out, out);

@@ -106,7 +106,7 @@ static bool take_portion(struct brink__http_session *session, struct portion *po
 		brink_http_request *request = session->first;
 
 		brink_buffer_move(&portion->out, &request->out);
-		portion->by_end = request->begun && !request->chunked && !request->silent && request->left < 0;
+		portion->by_end = request->begun && !request->chunked && !request->silent && !request->measured;
 		if (!request->ended)
 			break;
 		take_first(session);

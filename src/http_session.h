@@ -25,13 +25,14 @@ struct brink_http_request {
 	struct brink__http_head *head; /* NULL: not a request, but our answer to what was none */
 	atomic_uint references;
 	brink_http_request *next; /* in line; or among those that are done */
-	/* Under the session's lock. */
+	/* Under the session's lock, but that who answers looks at what it has set itself without it. */
 	brink_message *message; /* NULL: the messenger has dropped it */
 	bool streamed;          /* its body; else it is collected */
 	/* The reply. */
 	bool begun, ended, close;
 	bool chunked, silent; /* silent: without a body, whatever is written */
-	int64_t left;         /* of the length that was announced; below 0: none was */
+	bool measured;        /* a length was announced */
+	int64_t left;         /* of that; below 0: none was. Of who answers, without the lock */
 	brink_buffer out;     /* until its turn comes */
 	brink_http_ready_fn *on_ready;
 	void *ready_arg;

@@ -236,6 +236,19 @@ void brink__channel_close(brink_socket *socket)
 	no_more(channel);
 }
 
+void brink__channel_let_go(brink_socket *socket)
+{
+	struct brink__channel *channel = socket->upper;
+	unsigned none_but_one = 1;
+
+	if (channel == NULL || channel->over || atomic_load(&channel->told) ||
+	    !atomic_compare_exchange_strong(&channel->unprocessed, &none_but_one, 0))
+		return;
+	atomic_store(&channel->told, true);
+	channel->finished = true;
+	brink__slot_drop(socket);
+}
+
 /* ---- in the place of the socket's callbacks ---- */
 
 static void on_bytes(brink_socket *socket, brink_buffer *in, void *arg)

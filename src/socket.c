@@ -10,6 +10,7 @@
 #include "config.h"
 
 #include "memory.h"
+#include "messenger.h"
 #include "os.h"
 #include "socket.h"
 
@@ -131,6 +132,8 @@ static void close_down(brink_socket *socket)
 	socket->closed = true;
 	socket->loop->references--;
 	close_transport(socket);
+	if (options->messenger != NULL)
+		brink__channel_let_go(socket);
 	bury(socket);
 	brink__loop_connection_removed(socket->loop);
 	brink_buffer_clear(&socket->in);

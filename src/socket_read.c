@@ -5,7 +5,8 @@
  * others it is enough to have counted. The reader looks at the count, reads until EAGAIN, and
  * leaves by moving the count from what it saw to 0. If it has grown meanwhile, something may
  * have arrived after the read that said EAGAIN: then it goes round again. So there is one
- * reader at a time, and no edge is lost, without a lock.
+ * reader at a time, and no edge is lost, without a lock. Where all of that is on the loop's
+ * thread, nothing can have come in between, and a store will do.
  *
  * The right stays where it is, and the count with it, when the reader has only used up its
  * budget (it goes on next turn), when it is paused (it rests until resume), and at the end of

@@ -3,6 +3,8 @@
 #include "groups.h"
 #include "messenger_stage.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 static void on_end(brink_socket *socket, void *arg)
@@ -159,6 +161,57 @@ static void freed_after_the_end(enum kind kind)
 	close_talk(&talk);
 }
 
+/* ---- the descriptor ---- */
+
+struct told {
+	struct talk talk;
+	atomic_int fd;     /* while it was open */
+	atomic_bool still; /* in on_close: there still was one of that number */
+};
+
+static void look_for_fd(brink_socket *socket, int error, const char *text, void *arg)
+{
+	struct told *told = arg;
+
+	(void)socket;
+	(void)text;
+	atomic_store(&told->still, fcntl(atomic_load(&told->fd), F_GETFD) >= 0);
+	atomic_store(&told->talk.error, error);
+	atomic_fetch_add(&told->talk.closed, 1);
+}
+
+static void act_close(struct talk *talk, brink_message *message)
+{
+	atomic_store(&brink_container_of(talk, struct told, talk)->fd, brink_socket_fd(message->socket));
+	CHECK_OK(brink_socket_close(message->socket));
+}
+
+static void act_fail(struct talk *talk, brink_message *message)
+{
+	atomic_store(&brink_container_of(talk, struct told, talk)->fd, brink_socket_fd(message->socket));
+	CHECK_OK(brink_socket_fail(brink_socket_get_id(message->socket), -EIO, NULL));
+}
+
+/* Where nobody holds the socket any more, its descriptor is closed before on_close is called: whoever counts
+ * connections there has one free for the next. */
+static void descriptor_is_free(enum kind kind)
+{
+	static void (*const acts[])(struct talk *talk, brink_message *message) = {act_close, act_fail};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct told told;
+
+		open_talk(&told.talk, kind);
+		told.talk.act = acts[i];
+		told.talk.socket.on_close = look_for_fd;
+		start_talk(&told.talk);
+		say(&told.talk, "end\n");
+		run_talk_until_closed(&told.talk, i == 0 ? 0 : -EIO);
+		CHECK(!atomic_load(&told.still));
+		close_talk(&told.talk);
+	}
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("messenger-end/last-line", last_line, KINDS_STREAM),
 	SCENARIO("messenger-end/nothing-said", nothing_said, KINDS_STREAM),
@@ -167,6 +220,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("messenger-end/after-a-crowd", after_a_crowd, KINDS_STREAM),
 	SCENARIO("messenger-end/answered-later", answered_later, KINDS_STREAM),
 	SCENARIO("messenger-end/freed-after-the-end", freed_after_the_end, KINDS_STREAM),
+	SCENARIO("messenger-end/descriptor-is-free", descriptor_is_free, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
 const struct group messenger_end_group = {"messenger-end", scenarios};
