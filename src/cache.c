@@ -9,6 +9,7 @@
 
 /* Whether a thread's destructor is known, and when it has run. */
 static _Thread_local enum { THREAD_NEW, THREAD_KNOWN, THREAD_LEAVING } state;
+static _Thread_local void (*on_leaving)(void);
 
 struct depot {
 	struct brink__kept *full;
@@ -110,6 +111,8 @@ static void leave(void *value)
 {
 	(void)value;
 	state = THREAD_LEAVING;
+	if (on_leaving != NULL)
+		on_leaving();
 	for (size_t i = 0; i < BRINK__CACHE_CLASSES; i++) {
 		give_all(&brink__magazines[i], true);
 		brink__magazines[i].limit = 0;
@@ -150,20 +153,32 @@ __attribute__((destructor)) static void end(void)
 		brink__cache_empty();
 }
 
+static bool know_thread(void)
+{
+	if (state != THREAD_NEW)
+		return state == THREAD_KNOWN;
+	pthread_once(&prepared, prepare);
+	/* Any value but NULL: what it is for is found without it. */
+	if (!usable || pthread_setspecific(at_thread_exit, &state) != 0)
+		return false;
+	state = THREAD_KNOWN;
+	return true;
+}
+
+bool brink__cache_hear_leaving(void (*leaving)(void))
+{
+	if (on_leaving == NULL && know_thread())
+		on_leaving = leaving;
+	return state == THREAD_KNOWN;
+}
+
 /* Whether the calling thread may keep objects of this class. */
 static bool set_up(const struct brink__cache *cache, struct brink__magazine *magazine)
 {
 	if (magazine->limit != 0)
 		return true;
-	if (!keeping || state == THREAD_LEAVING)
+	if (!keeping || !know_thread())
 		return false;
-	pthread_once(&prepared, prepare);
-	if (!usable)
-		return false;
-	/* Any value but NULL: what it is for is found without it. */
-	if (state == THREAD_NEW && pthread_setspecific(at_thread_exit, &state) != 0)
-		return false;
-	state = THREAD_KNOWN;
 	magazine->cache = cache;
 	magazine->limit = cache->batch;
 	return true;

@@ -18,6 +18,7 @@ enum brink__cache_class {
 	BRINK__CACHE_PIECES,
 	BRINK__CACHE_WRAPPERS,
 	BRINK__CACHE_REQUESTS,
+	BRINK__CACHE_RUNS,
 	BRINK__CACHE_MESSAGES,
 	BRINK__CACHE_HEADS,
 	BRINK__CACHE_CLASSES
@@ -82,6 +83,10 @@ static inline void brink__cache_put(const struct brink__cache *cache, void *obje
 	magazine->top = kept;
 	magazine->count++;
 }
+
+/* Has `leaving`, which is the same for all, called at the end of the calling thread. False: it cannot be, or that
+ * has begun. */
+bool brink__cache_hear_leaving(void (*leaving)(void));
 
 /* Frees what the calling thread and the depot keep. */
 void brink__cache_empty(void);

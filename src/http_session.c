@@ -89,7 +89,7 @@ struct portion {
 	brink_buffer out;
 	brink_http_request *done, **end; /* their replies are complete */
 	bool writes; /* there is something in `out` */
-	/* It is little, also for the window, and nothing before it or behind it waits: nobody has to hear when it is sent. */
+	/* It is little, also for the window, and nothing waits before or behind it: nobody has to hear when it is sent. */
 	bool alone;
 	bool last;   /* and the connection ends with them */
 	bool dead;

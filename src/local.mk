@@ -68,6 +68,7 @@ core_files = \
 	%reldir%/protocol_length.c \
 	%reldir%/protocol_line.c \
 	%reldir%/renew.c \
+	%reldir%/request.c \
 	%reldir%/server.c \
 	%reldir%/server.h \
 	%reldir%/server_connection.c \

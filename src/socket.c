@@ -309,4 +309,5 @@ void brink__sockets_end(brink_loop *loop)
 			brink__wakeup_wait(loop);
 	while (atomic_load(&loop->visitors) != 0)
 		sched_yield();
+	brink__request_let_go(); /* of one of those sockets, most likely */
 }

@@ -117,9 +117,8 @@ struct brink_socket {
 	_Atomic(struct brink__request *) tail; /* NULL: nobody has the right to write */
 	_Atomic size_t unsent;
 
-	_Atomic uint64_t written_at; /* any thread, too */
-	/* Of who has the right to write. */
-	struct brink__request *head;
+	struct brink__stream *stream; /* the backend moves its bytes; NULL: it does so itself */
+	_Atomic(struct brink__socket_timing *) timing; /* NULL: it had no timeout so far */
 	/* Of who has the right to read. */
 	brink_buffer in;
 	uint32_t read_size; /* what the next read asks for */
@@ -131,8 +130,9 @@ struct brink_socket {
 	brink_loop *loop;
 	struct brink__socket_config *config;
 
-	struct brink__stream *stream; /* the backend moves its bytes; NULL: it does so itself */
-	_Atomic(struct brink__socket_timing *) timing; /* NULL: it had no timeout so far */
+	/* Apart from what is read for each write, for they change with each that is sent. */
+	_Atomic uint64_t written_at; /* any thread's */
+	struct brink__request *head; /* of who has the right to write */
 	void *transport_state;
 	struct brink__offload *offload; /* reading is the executor's */
 	void *upper; /* of the messenger */
@@ -166,7 +166,7 @@ struct brink_socket {
 	void (*upper_free)(brink_socket *socket);
 };
 #define BRINK__IN_LINE(member, line) (offsetof(struct brink_socket, member) == (line) * BRINK__CACHE_LINE)
-_Static_assert(sizeof(void *) != 8 || (BRINK__IN_LINE(written_at, 1) && BRINK__IN_LINE(stream, 2) &&
+_Static_assert(sizeof(void *) != 8 || (BRINK__IN_LINE(stream, 1) && BRINK__IN_LINE(written_at, 2) &&
                                        BRINK__IN_LINE(watch, 3) && BRINK__IN_LINE(bytes_read, 4) &&
                                        BRINK__IN_LINE(task, 5) && sizeof(struct brink_socket) == 6 * BRINK__CACHE_LINE),
                "each begins a line");

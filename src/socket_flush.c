@@ -14,45 +14,6 @@
 #define FLAT_SIZE 65536u
 #define SMALL 2048u /* requests up to this size are copied together: cheaper than a part each */
 
-/* Stands in `next` of the last request when who had the right to write has left: the
- * thread that links the next one takes it over. */
-static struct brink__request hole;
-
-/* The depot has up to 4 MiB of them: what one fast writer may have queued at a usual limit. */
-static const struct brink__cache requests = {
-	.class_of = BRINK__CACHE_REQUESTS,
-	.batch = 64,
-	.batches = 256,
-	.size = sizeof(struct brink__request),
-};
-
-struct brink__request *brink__request_create(void)
-{
-	struct brink__request *request = brink__cache_get(&requests);
-
-	if (request == NULL)
-		return NULL;
-	atomic_init(&request->next, NULL);
-	request->done = NULL;
-	request->end = request->ended = request->copied = false;
-	request->data = (brink_buffer){0};
-	return request;
-}
-
-void brink__request_fill(struct brink__request *request, const void *bytes, size_t size)
-{
-	request->copied = true;
-	request->from = 0;
-	request->to = (unsigned char)size;
-	if (size > 0)
-		memcpy(request->bytes, bytes, size);
-}
-
-static inline size_t left_of(const struct brink__request *request)
-{
-	return request->copied ? (size_t)(request->to - request->from) : brink_buffer_length(&request->data);
-}
-
 static inline bool is_one_part(const struct brink__request *request)
 {
 	return request->copied || brink__buffer_is_one_part(&request->data);
@@ -63,30 +24,25 @@ static inline struct iovec part_of(struct brink__request *request)
 {
 	unsigned char *bytes = request->copied ? request->bytes + request->from : request->data.first->bytes;
 
-	return (struct iovec){bytes, left_of(request)};
+	return (struct iovec){bytes, brink__request_left(request)};
 }
 
 static inline size_t pop(struct brink__request *request, size_t most)
 {
-	size_t size = left_of(request);
+	size_t size = brink__request_left(request);
 
 	if (!request->copied)
 		return brink_buffer_pop(&request->data, most);
 	size = size < most ? size : most;
-	request->from = (unsigned char)(request->from + size);
+	request->from = (uint16_t)(request->from + size);
 	return size;
-}
-
-void brink__request_free(struct brink__request *request)
-{
-	brink__cache_put(&requests, request);
 }
 
 void brink__requests_forget(brink_socket *socket)
 {
 	struct brink__request *request = socket->head, *next;
 
-	for (; request != NULL && request != &hole; request = next) {
+	for (; request != NULL && request != &brink__hole; request = next) {
 		next = atomic_load(&request->next);
 		pop(request, SIZE_MAX);
 		brink__request_free(request);
@@ -142,9 +98,15 @@ static struct brink__request *next_of(struct brink__request *request)
 /* Up to the first that is not linked yet, or that ends our side. */
 static void gather(struct batch *batch, struct brink__request *request)
 {
-	for (; request != NULL && !request->end && batch->count < PARTS; request = next_of(request)) {
-		size_t size = left_of(request);
+	struct brink__request *next;
 
+	for (; request != NULL && !request->end && batch->count < PARTS; request = next) {
+		size_t size;
+
+		next = next_of(request);
+		if (next != NULL)
+			brink__request_seal(request);
+		size = brink__request_left(request);
 		if (batch->room > 0 && size <= SMALL && size <= batch->room - batch->used)
 			add_copy(batch, request, size);
 		else
@@ -296,8 +258,11 @@ void brink__socket_take_result(brink_socket *socket)
 /* What `request` ends with; 1 while there is something to write. */
 static int verdict(brink_socket *socket, struct brink__request *request)
 {
-	if (left_of(request) == 0 && !request->end)
-		return 0;
+	if (brink__request_left(request) == 0 && !request->end) {
+		brink__request_seal(request);
+		if (brink__request_left(request) == 0)
+			return 0;
+	}
 	if (atomic_load(&socket->our_end)) /* of a write that overlaps with it, however the socket fails then */
 		return -EPIPE;
 	return brink__socket_failed(socket) ? brink__socket_error(socket) : 1;
@@ -305,11 +270,12 @@ static int verdict(brink_socket *socket, struct brink__request *request)
 
 static void end_request(brink_socket *socket, struct brink__request *request, int error)
 {
+	brink__request_seal(request);
 	request->ended = true;
-	if (left_of(request) > 0)
+	if (brink__request_left(request) > 0)
 		brink__socket_sent(socket, pop(request, SIZE_MAX));
 	if (error == 0)
-		brink__count(&socket->requests, 1);
+		brink__count(&socket->requests, brink__request_writes(request));
 	if (request->done != NULL)
 		request->done(socket, error, request->arg);
 }
@@ -334,14 +300,9 @@ bool brink__socket_advance(brink_socket *socket)
 		}
 		/* Another has put itself at the tail and is about to link itself here. `head` says
 		 * where: to go on from for whoever is next. */
-		if (next == NULL && atomic_compare_exchange_strong(&request->next, &next, &hole))
+		if (next == NULL && atomic_compare_exchange_strong(&request->next, &next, &brink__hole))
 			return true;
 		socket->head = next;
 		brink__request_free(request);
 	}
-}
-
-bool brink__request_link(struct brink__request *previous, struct brink__request *request)
-{
-	return atomic_exchange(&previous->next, request) == &hole;
 }

@@ -180,44 +180,45 @@ static int check(const struct brink_write_options *options)
 }
 
 /* Counts the bytes of a new request. */
-static int begin(brink_socket *socket, size_t size, unsigned flags, struct brink__request **request)
+static inline int admit(brink_socket *socket, size_t size, unsigned flags)
 {
-	int result;
-
 	if (brink__unlikely(brink__socket_failed(socket)))
 		return brink__socket_error(socket);
 	if (brink__unlikely(atomic_load_explicit(&socket->ending, memory_order_relaxed)))
 		return -EPIPE;
-	*request = brink__request_create();
-	if (*request == NULL)
-		return -ENOMEM;
-	result = brink__socket_admit(socket, size, flags);
-	if (brink__unlikely(result < 0))
-		brink__request_free(*request);
-	return result;
+	return brink__socket_admit(socket, size, flags);
 }
 
-static void submit(brink_socket *socket, struct brink__request *request, const struct brink_write_options *options)
+/* Without a request, for which there was no memory, takes its bytes back. */
+static int submit(brink_socket *socket, struct brink__request *request, size_t size,
+                  const struct brink_write_options *options)
 {
 	const struct brink_socket_options *defaults = brink__socket_options(socket);
 
+	if (brink__unlikely(request == NULL)) {
+		brink__socket_sent(socket, size);
+		return -ENOMEM;
+	}
 	request->done = options->done != NULL ? options->done : defaults->on_written;
 	request->arg = options->done != NULL ? options->arg : defaults->arg;
 	brink__socket_enqueue(socket, request, options->flags);
+	return 0;
 }
 
 static const struct brink_write_options no_options;
 
 static int write_buffer(brink_socket *socket, brink_buffer *data, const struct brink_write_options *options)
 {
+	size_t size = brink_buffer_length(data);
 	struct brink__request *request;
-	int result = begin(socket, brink_buffer_length(data), options->flags, &request);
+	int result = admit(socket, size, options->flags);
 
 	if (result < 0)
 		return result;
-	brink__buffer_take(&request->data, data);
-	submit(socket, request, options);
-	return 0;
+	request = brink__request_create();
+	if (brink__likely(request != NULL))
+		brink__buffer_take(&request->data, data);
+	return submit(socket, request, size, options);
 }
 
 int brink_socket_write_with(brink_socket *socket, brink_buffer *data, const struct brink_write_options *options)
@@ -245,17 +246,20 @@ static int write_large(brink_socket *socket, const void *bytes, size_t size)
 
 int brink_socket_write_bytes(brink_socket *socket, const void *bytes, size_t size)
 {
-	struct brink__request *request;
+	struct brink__request *last = NULL;
 	int result;
 
 	if (size > BRINK__REQUEST_ROOM)
 		return write_large(socket, bytes, size);
-	result = begin(socket, size, 0, &request);
+	result = admit(socket, size, 0);
 	if (result < 0)
 		return result;
-	brink__request_fill(request, bytes, size);
-	submit(socket, request, &no_options);
-	return 0;
+	/* Who wants to hear of each write queues each. */
+	if (brink__socket_options(socket)->on_written == NULL)
+		last = atomic_load(&socket->tail);
+	if (last != NULL && brink__request_lengthen(last, bytes, size))
+		return 0;
+	return submit(socket, brink__request_copy(last, bytes, size), size, &no_options);
 }
 
 /* ---- ending our side ---- */

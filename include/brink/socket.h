@@ -181,7 +181,8 @@ BRINK_API int brink_socket_write(brink_socket *socket, brink_buffer *data);
 /* `options` may be NULL. */
 BRINK_API int brink_socket_write_with(brink_socket *socket, brink_buffer *data,
                                       const struct brink_write_options *options);
-/* Copies the bytes, into memory of about their size: what is cheapest for small requests. */
+/* Copies the bytes, into memory of about their size: what is cheapest for small requests. Where on_written is NULL a
+ * thread that writes many before they are sent has them in one request, with one exchange for each. */
 BRINK_API int brink_socket_write_bytes(brink_socket *socket, const void *bytes, size_t size);
 
 /* Blocks the thread until the unsent bytes are at most low_water, for at most `timeout`

@@ -4,6 +4,7 @@
 EXTRA_DIST += \
 	%reldir%/edge_counter.pml \
 	%reldir%/models.sh \
+	%reldir%/request_run.pml \
 	%reldir%/versioned_reference.pml \
 	%reldir%/wakeup.pml \
 	%reldir%/write_queue.pml

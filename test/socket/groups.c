@@ -5,7 +5,7 @@
 const struct group *const groups[] = {
 	&group_start_group, &group_pin_group, &group_place_group, &group_end_group,
 	&executor_tasks_group, &executor_room_group,
-	&socket_id_group, &socket_write_group, &socket_threads_group, &socket_water_group,
+	&socket_id_group, &socket_write_group, &socket_threads_group, &socket_runs_group, &socket_water_group,
 	&socket_close_group, &socket_read_group, &streams_group, &stream_forks_group, &socket_executor_group,
 	&socket_fail_group, &socket_loop_group, &socket_options_group, &socket_memory_group, &scarce_layers_group,
 	&address_group, &listener_accept_group, &listener_limit_group, &listener_shortage_group,

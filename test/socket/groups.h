@@ -13,6 +13,7 @@ extern const struct group executor_room_group;  /* executor_room.c: waiting for 
 extern const struct group socket_id_group; /* socket_id.c: ids */
 extern const struct group socket_write_group; /* socket_write.c: writes from the loop's thread */
 extern const struct group socket_threads_group; /* socket_threads.c: many write to one */
+extern const struct group socket_runs_group; /* socket_runs.c: small writes in one request */
 extern const struct group socket_water_group; /* socket_water.c: limit and marks */
 extern const struct group socket_close_group; /* socket_close.c: ends */
 extern const struct group socket_read_group; /* socket_read.c: reading, pause */

@@ -76,6 +76,7 @@ socket_scenario_files = \
 	%reldir%/streams.c \
 	%reldir%/socket_stage.c \
 	%reldir%/socket_stage.h \
+	%reldir%/socket_runs.c \
 	%reldir%/socket_threads.c \
 	%reldir%/socket_water.c \
 	%reldir%/socket_write.c \
