@@ -22,7 +22,7 @@ const struct brink__cache brink__requests = {
 const struct brink__cache brink__runs = {
 	.class_of = BRINK__CACHE_RUNS,
 	.batch = 16,
-	.batches = 128,
+	.batches = 64,
 	.size = RUN_SIZE,
 };
 
