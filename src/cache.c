@@ -149,8 +149,11 @@ __attribute__((destructor)) static void end(void)
 		return;
 	usable = false;
 	pthread_key_delete(at_thread_exit);
-	if (brink__memory_is_plain())
-		brink__cache_empty();
+	if (!brink__memory_is_plain())
+		return;
+	if (on_leaving != NULL)
+		on_leaving();
+	brink__cache_empty();
 }
 
 static bool know_thread(void)

@@ -95,7 +95,7 @@ bool brink__request_lengthen(const struct brink__request *last, const void *byte
 	struct brink__request *request = claimed;
 	unsigned fill, used;
 
-	if (request == NULL || request != last)
+	if (request == NULL || request != last || size == 0)
 		return false;
 	fill = atomic_load_explicit(&request->fill, memory_order_relaxed);
 	used = fill & BRINK__FILL_BYTES;

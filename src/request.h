@@ -51,6 +51,9 @@ struct brink__request {
 
 _Static_assert(sizeof(void *) != 8 || sizeof(struct brink__request) == 248, "four cache lines less malloc's word");
 
+_Static_assert(BRINK__RUN_ROOM < BRINK__FILL_ALL / BRINK__FILL_ONE && BRINK__RUN_ROOM <= BRINK__FILL_BYTES,
+               "a write has a byte, so that they can be counted");
+
 extern const struct brink__cache brink__requests, brink__runs;
 /* Stands in `next` of the last request when who had the right to write has left: the thread that links the next one
  * takes it over. */
@@ -60,7 +63,7 @@ struct brink__request *brink__request_create(void); /* with an empty buffer */
 /* One with a copy of at most BRINK__REQUEST_ROOM bytes, behind `last`, which is the queue's last or was. Where it was
  * the calling thread's, the new one is claimed. */
 struct brink__request *brink__request_copy(const struct brink__request *last, const void *bytes, size_t size);
-/* Adds the bytes to `last`, if it is claimed by the calling thread and not sealed, and has the room. */
+/* Adds the bytes, at least one, to `last`, if it is claimed by the calling thread and not sealed, and has the room. */
 bool brink__request_lengthen(const struct brink__request *last, const void *bytes, size_t size);
 /* The calling thread gives up its claim. */
 void brink__request_let_go(void);
