@@ -22,7 +22,8 @@
 #include <stdint.h>
 
 #define BRINK__REQUEST_ROOM 216u /* the most that a copy may have */
-#define BRINK__RUN_ROOM 4000u    /* of one that comes when a lengthened one is full, which is written from where it is */
+/* Of the one that comes when a lengthened one is full. It is written from where it is. */
+#define BRINK__RUN_ROOM 4000u
 
 /* The parts of `fill`. */
 #define BRINK__FILL_BYTES 0xffffu          /* of `bytes`, all that were ever added */
