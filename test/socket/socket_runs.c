@@ -74,6 +74,7 @@ static void all_in_order(enum kind kind)
 	CHECK_EQ(info_of(socket).unsent, 0);
 	CHECK_EQ(info_of(socket).bytes_written, at);
 	expect_pattern(&taken, at);
+	forget(&taken);
 	brink_socket_release(socket);
 	end_life(&life);
 	CHECK_OK(brink_loop_destroy(loop));
@@ -106,6 +107,7 @@ static void told_of_each(enum kind kind)
 		write_piece(socket, &at, 64);
 	TAKE_UNTIL(&life, &taken, taken.size == at && ends == 1000);
 	expect_pattern(&taken, at);
+	forget(&taken);
 	brink_socket_release(socket);
 	end_life(&life);
 	CHECK_OK(brink_loop_destroy(loop));
@@ -170,6 +172,7 @@ static void one_after_the_other(enum kind kind)
 		join_thread(takers[i].thread);
 	TAKE_UNTIL(&life, &taken, taken.size == line.at);
 	expect_pattern(&taken, line.at);
+	forget(&taken);
 	brink_socket_release(line.socket);
 	end_life(&life);
 	CHECK_OK(brink_loop_destroy(loop));
@@ -218,6 +221,7 @@ static void without_memory(enum kind kind)
 	write_piece(socket, &at, 100);
 	TAKE_UNTIL(&life, &taken, taken.size == at);
 	expect_pattern(&taken, at);
+	forget(&taken);
 	brink_socket_release(socket);
 	end_life(&life);
 	CHECK_OK(brink_loop_destroy(loop));
@@ -309,6 +313,7 @@ static void while_it_is_sent(enum kind kind)
 	CHECK_EQ(info_of(socket).requests_written, 10 * MANY);
 	CHECK_EQ(info_of(socket).unsent, 0);
 	expect_pattern(&taken, line.at);
+	forget(&taken);
 	brink_socket_release(socket);
 	end_life(&life);
 	CHECK_OK(brink_loop_destroy(loop));

@@ -51,7 +51,7 @@ struct taken {
 };
 /* Reads until EAGAIN, the end, or an error; at most `most` bytes. */
 void take(int fd, struct taken *taken, size_t most);
-void expect_pattern(const struct taken *taken, size_t size); /* and then forgets it */
+void expect_pattern(const struct taken *taken, size_t size); /* all of it, and no more */
 void forget(struct taken *taken);
 /* Turns, and reads at the peer, until `condition` holds. */
 #define TAKE_UNTIL(life, taken, condition) \
