@@ -275,16 +275,16 @@ int brink_http_reply_write(brink_http_request *request, brink_buffer *part)
 	size_t size = brink_buffer_length(part);
 	int rc = 0;
 
-	if (!request->begun || request->ended || (request->left >= 0 && size > (uint64_t)request->left))
+	if (!request->begun || request->ended || (request->measured && size > (uint64_t)request->left))
 		return -EINVAL;
-	if (request->left >= 0)
+	if (request->measured)
 		request->left -= (int64_t)size;
 	if (request->silent)
 		brink_buffer_clear(part);
 	/* A chunk of no bytes would be the end. */
 	else if (size > 0)
 		rc = write_part(request, part);
-	if (rc < 0 && request->left >= 0)
+	if (rc < 0 && request->measured)
 		request->left += (int64_t)size;
 	return rc < 0 ? rc : look_for_room(request);
 }

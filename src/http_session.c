@@ -13,7 +13,6 @@ static brink_http_request *begin(brink_http_request *request, struct brink__http
 {
 	request->session = session;
 	request->head = head;
-	request->left = -1;
 	request->close = head == NULL || !head->keep_alive;
 	atomic_init(&request->references, 1);
 	return request;

@@ -32,7 +32,7 @@ struct brink_http_request {
 	bool begun, ended, close;
 	bool chunked, silent; /* silent: without a body, whatever is written */
 	bool measured;        /* a length was announced */
-	int64_t left;         /* of that; below 0: none was. Of who answers, without the lock */
+	int64_t left;         /* of that, if so. Of who answers, without the lock */
 	brink_buffer out;     /* until its turn comes */
 	brink_http_ready_fn *on_ready;
 	void *ready_arg;

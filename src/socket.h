@@ -7,6 +7,7 @@
  *   socket_fail.c      failing, by any thread
  *   socket_write.c     the queue of requests, and who has the right to write
  *   socket_flush.c     one write of what is queued: gathered, taken off, ended
+ *   request.c          requests, and how the last one is lengthened
  *   socket_read.c      the edge counter, the reader
  *   socket_pause.c     who holds reading back
  *   socket_water.c     the limit on unsent bytes, and those who wait for room
