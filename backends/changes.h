@@ -64,6 +64,13 @@ static inline void brink__changes_take(struct brink__changes *changes, struct br
 	slot->mark &= own;
 }
 
+/* Takes all out. */
+static inline void brink__changes_clear(struct brink__changes *changes)
+{
+	while (changes->count > 0)
+		changes->slots[--changes->count]->mark &= (1u << BRINK__CHANGES_SHIFT) - 1;
+}
+
 static inline void brink__changes_leave(struct brink__changes *changes, struct brink__slot *slot)
 {
 	brink__changes_take(changes, slot);

@@ -38,27 +38,28 @@ static inline unsigned brink__look_translate(unsigned bits)
 static inline int brink__look_again(struct pollfd *looks, const struct brink__table *table,
                                     struct brink__changes *changes, struct brink__event *events, int count)
 {
+	const struct pollfd *look = looks;
 	int kept = 0, asked = 0;
 
 	for (int i = 0; i < count; i++) {
 		uint64_t token = events[i].slot->token;
-		bool moves = brink__stream_of(table, token) != NULL;
 
-		looks[i] = (struct pollfd){.fd = moves ? -1 : brink__token_fd(token), .events = POLLIN | POLLOUT | POLLRDHUP};
-		asked += !moves;
+		if (brink__stream_of(table, token) == NULL)
+			looks[asked++] = (struct pollfd){.fd = brink__token_fd(token), .events = POLLIN | POLLOUT | POLLRDHUP};
 	}
-	if (asked == 0 || poll(looks, (nfds_t)count, 0) < 0)
+	if (asked == 0 || poll(looks, (nfds_t)asked, 0) < 0)
 		return count;
 	for (int i = 0; i < count; i++) {
 		struct brink__slot *slot = events[i].slot;
-		unsigned now = brink__look_translate((unsigned)looks[i].revents);
-		unsigned ready = events[i].ready & slot->open & now;
-		unsigned over = events[i].ready & slot->open & ~now;
+		unsigned now, ready, over;
 
-		if (looks[i].fd < 0) {
+		if (brink__stream_of(table, slot->token) != NULL) {
 			events[kept++] = events[i];
 			continue;
 		}
+		now = brink__look_translate((unsigned)(look++)->revents);
+		ready = events[i].ready & slot->open & now;
+		over = events[i].ready & slot->open & ~now;
 		if (over != 0) {
 			slot->armed |= (uint8_t)over;
 			brink__changes_put(changes, slot);

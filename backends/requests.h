@@ -70,15 +70,13 @@ static inline void brink__request_end(struct brink__dispatcher *self, struct bri
 		*self->renew = true;
 }
 
-/* Writes the request of a direction if it is due. */
+/* Writes the request of a direction. */
 static inline bool brink__request_write(struct brink__dispatcher *self, struct brink__slot *slot, unsigned direction)
 {
 	struct brink__stream *stream = brink__stream_of(self->table, slot->token);
 	int fd = brink__token_fd(slot->token);
 	struct io_uring_sqe *sqe;
 
-	if ((slot->mark & direction) || !(slot->armed & direction))
-		return true;
 	if (stream != NULL && direction == BRINK_READ && !stream->direct && !stream->over &&
 	    !brink__request_write_end(self, slot))
 		return false;
@@ -102,12 +100,15 @@ static inline int brink__requests_write(struct brink__dispatcher *self)
 {
 	struct brink__changes *changes = &self->changes;
 
-	for (uint32_t i = 0; i < changes->count; i++)
-		if (!brink__request_write(self, changes->slots[i], BRINK_READ) ||
-		    !brink__request_write(self, changes->slots[i], BRINK_WRITE))
+	for (uint32_t i = 0; i < changes->count; i++) {
+		struct brink__slot *slot = changes->slots[i];
+		unsigned due = slot->armed & ~slot->mark; /* armed, and none in the kernel */
+
+		if ((due & BRINK_READ && !brink__request_write(self, slot, BRINK_READ)) ||
+		    (due & BRINK_WRITE && !brink__request_write(self, slot, BRINK_WRITE)))
 			return -EBUSY;
-	while (changes->count > 0)
-		brink__changes_take(changes, changes->slots[changes->count - 1]);
+	}
+	brink__changes_clear(changes);
 	return 0;
 }
 
@@ -158,6 +159,16 @@ static inline bool brink__request_moved(struct brink__dispatcher *self, struct b
 	return ready != 0;
 }
 
+/* The answer to what is nobody's any more, or to what was written beside the requests of a direction. */
+static inline void brink__request_aside(struct brink__dispatcher *self, struct brink__slot *slot,
+                                        const struct io_uring_cqe *cqe, struct brink__piece *piece)
+{
+	if (piece != NULL)
+		brink__piece_drop(piece);
+	if (slot != NULL && !(cqe->user_data & DATA_CANCEL))
+		brink__request_end(self, slot, cqe->res);
+}
+
 /* Takes one completion; returns whether it is an event.
  *
  * Linux ends every poll request at POLLRDHUP, asked for or not (seen on 6.18). The request
@@ -175,13 +186,8 @@ static inline bool brink__request_answered(struct brink__dispatcher *self, const
 	bool last = !(cqe->flags & IORING_CQE_F_MORE);
 	struct brink__piece *piece = brink__receive_take(&self->receive, cqe);
 
-	if (slot == NULL || (cqe->user_data & DATA_CANCEL)) {
-		if (piece != NULL)
-			brink__piece_drop(piece);
-		return false;
-	}
-	if (cqe->user_data & DATA_END) {
-		brink__request_end(self, slot, cqe->res);
+	if (slot == NULL || (cqe->user_data & (DATA_CANCEL | DATA_END))) {
+		brink__request_aside(self, slot, cqe, piece);
 		return false;
 	}
 	if (slot->mark & MARK_MOVE * direction)
@@ -203,7 +209,9 @@ static inline bool brink__request_answered(struct brink__dispatcher *self, const
 	return event->ready != 0;
 }
 
-static inline int brink__requests_harvest(struct brink__dispatcher *self, struct brink__event *events, int capacity)
+/* Once, with what it calls inside: it is all that most completions need. */
+static __attribute__((noinline)) int brink__requests_harvest(struct brink__dispatcher *self,
+                                                             struct brink__event *events, int capacity)
 {
 	struct io_uring_cqe *cqe;
 	unsigned head, taken = 0;

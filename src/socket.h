@@ -137,6 +137,7 @@ struct brink_socket {
 	void *transport_state;
 	struct brink__offload *offload; /* reading is the executor's */
 	void *upper; /* of the messenger */
+	bool write_held;  /* of who has the right to write: a reference came with it */
 	bool connecting;  /* its watch waits for the end of a connect */
 	unsigned char early; /* what was ready before it was open */
 	bool greet;       /* on_open is still to be called, by the reader on the executor */

@@ -129,14 +129,14 @@ static struct brink__piece *flat_block(brink_loop *loop)
 	return loop->flat = flat != NULL ? flat : brink__block_new(FLAT_SIZE, FLAT_SIZE);
 }
 
-/* A loop has room of its own for copies; without memory everything goes by parts. One request alone is
- * copied only where it can be handed over, and not with more than one part. */
+/* A loop has room of its own for copies; without memory everything goes by parts. One request alone, of several,
+ * is copied only where it can be handed over. */
 static void make_room(struct batch *batch, brink_socket *socket, const struct brink__stream *stream)
 {
 	struct brink__piece *flat = NULL;
 
 	batch->room = 0;
-	if (next_of(socket->head) == NULL && (stream == NULL || is_one_part(socket->head)))
+	if (next_of(socket->head) == NULL && stream == NULL)
 		return;
 	if (brink__loop_turning_here(socket->loop))
 		flat = flat_block(socket->loop);
@@ -178,12 +178,18 @@ static ssize_t end_our_side(brink_socket *socket)
 	return 0;
 }
 
-/* Leaves the batch to the backend, if it is one part, and not so much that a call is nothing beside it. */
+/* Whether so many bytes are left to the backend: not where a call is nothing beside them. */
+static inline bool is_left(const struct brink__stream *stream, size_t size)
+{
+	return stream != NULL && size <= FLAT_SIZE && !stream->direct;
+}
+
+/* Leaves the batch to the backend, if it is one part. */
 static bool hand_over(brink_socket *socket, const struct batch *batch)
 {
 	struct brink__piece *flat = NULL, *all = socket->loop->flat;
 
-	if (batch->count != 1 || batch->size > FLAT_SIZE || socket->stream->direct)
+	if (batch->count != 1 || !is_left(socket->stream, batch->size))
 		return false;
 	if (batch->used > 0) {
 		flat = brink__piece_new(all->block, batch->flat, batch->used);
@@ -241,10 +247,15 @@ ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 		return written(socket, brink__socket_stream_written(socket));
 	if (request->end)
 		return end_our_side(socket);
-	if (stream != NULL || next_of(request) != NULL || !is_one_part(request))
+	if (next_of(request) != NULL || !is_one_part(request))
 		return write_batch(socket, stream);
 	part = part_of(request);
-	return part.iov_len == 0 ? 0 : write_parts(socket, &part, 1);
+	if (part.iov_len == 0)
+		return 0;
+	if (!is_left(stream, part.iov_len))
+		return write_parts(socket, &part, 1);
+	brink__socket_stream_write(socket, &part, NULL);
+	return -EAGAIN;
 }
 
 void brink__socket_take_result(brink_socket *socket)

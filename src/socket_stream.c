@@ -5,6 +5,7 @@
 #include "buffer.h"
 #include "memory.h"
 #include "socket.h"
+#include "ticket.h"
 
 #include <errno.h>
 
@@ -76,6 +77,8 @@ ssize_t brink__socket_stream_read(brink_socket *socket, size_t most)
 		return take(socket, most);
 	if (stream->end != BRINK__STREAM_GOES_ON)
 		return stream->end;
+	if (socket->watch.slot != NULL && brink__ticket_reopen(socket->watch.slot, &socket->watch))
+		return -EAGAIN;
 	result = brink__watch_rearm_here(&socket->watch, BRINK_READ, false);
 	return result < 0 ? result : -EAGAIN;
 }

@@ -14,8 +14,7 @@
  *
  * A write at once is for an idle connection. When writes follow back to back, each would be
  * a system call of its own, at many times the cost: then the right goes to the loop at
- * once, which finds many requests to gather. While the loop has the right it has a
- * reference, too. */
+ * once, which finds many requests to gather. */
 #include "config.h"
 
 #include "buffer.h"
@@ -29,9 +28,12 @@
 
 #define ROUNDS 16 /* writes in a turn, before others come */
 
+/* The right goes to the loop, and a reference with it: where the socket has come to its end meanwhile, nothing else
+ * keeps it until the request has heard of that. */
 static void hand_over(brink_socket *socket)
 {
 	brink_socket_hold(socket);
+	socket->write_held = true;
 	brink__socket_post(socket, BRINK__SOCKET_FLUSH);
 }
 
@@ -47,7 +49,7 @@ static void after_giving_up(brink_socket *socket)
 /* None of the descriptor's where only the reader knows when it goes on. */
 static int wait_for_edge(brink_socket *socket)
 {
-	return socket->write_wait == 0 ? 0 : brink_watch_rearm(&socket->watch, socket->write_wait);
+	return socket->write_wait == 0 ? 0 : brink__watch_rearm_here(&socket->watch, socket->write_wait, false);
 }
 
 /* Whether what is queued may be written. Asked with the right to write: the end of a socket waits for who has it,
@@ -58,7 +60,7 @@ static inline bool may_write(brink_socket *socket)
 	return brink__likely(!brink__socket_failed(socket) && !atomic_load(&socket->our_end));
 }
 
-/* True: the right was given up. `fresh`: nothing was written of the first request. */
+/* True: the right was given up. `fresh`: as far as is known, something is left of the first request. */
 static bool flush(brink_socket *socket, bool fresh)
 {
 	int rounds = ROUNDS;
@@ -89,12 +91,25 @@ static bool flush(brink_socket *socket, bool fresh)
 	return true;
 }
 
+/* The same with the reference that may have come with the right: taken note of before, for whoever has the right
+ * afterwards brings one of his own. */
+static bool flush_held(brink_socket *socket, bool fresh)
+{
+	bool held = socket->write_held, over;
+
+	socket->write_held = false;
+	over = flush(socket, fresh);
+	if (!over)
+		socket->write_held = held;
+	else if (held)
+		brink_socket_release(socket);
+	return over;
+}
+
 void brink__socket_take_over(brink_socket *socket)
 {
-	if (!flush(socket, false))
-		return;
-	atomic_store_explicit(&socket->written_at, brink__os_now(), memory_order_relaxed);
-	brink_socket_release(socket);
+	if (flush_held(socket, false))
+		atomic_store_explicit(&socket->written_at, brink__os_now(), memory_order_relaxed);
 }
 
 void brink__socket_write_edge(brink_socket *socket)
@@ -102,8 +117,7 @@ void brink__socket_write_edge(brink_socket *socket)
 	if (!socket->write_waits)
 		return;
 	socket->write_waits = false;
-	if (flush(socket, false))
-		brink_socket_release(socket);
+	flush_held(socket, true);
 }
 
 void brink__socket_uncork(brink_socket *socket)
@@ -112,8 +126,7 @@ void brink__socket_uncork(brink_socket *socket)
 	if (!socket->cork_owned)
 		return;
 	socket->cork_owned = false;
-	if (!flush(socket, true))
-		brink_socket_hold(socket);
+	flush(socket, true); /* no reference: a socket that calls on_bytes does not end before the queue is empty */
 }
 
 /* ---- any thread ---- */

@@ -88,13 +88,10 @@ static inline void end_short_read(brink_watch *watch)
 
 	if (!brink__loop_on_thread(watch->loop) || (slot->state & BRINK__DRAINS) == 0)
 		return;
-	/* The common case of hand_back(), without its calls. */
-	if (brink__likely((slot->armed & ~slot->pending & BRINK_READ) && slot->owner[0] == watch && !slot->level)) {
+	if (brink__likely(brink__ticket_reopen(slot, watch)))
 		note(watch, BRINK_READ, false);
-		slot->open |= BRINK_READ;
-	} else if (hand_back(watch, BRINK_READ) != -EAGAIN || (slot->open & BRINK_READ) == 0) {
+	else if (hand_back(watch, BRINK_READ) != -EAGAIN || (slot->open & BRINK_READ) == 0)
 		return; /* an event is still to be delivered, and nothing was handed back */
-	}
 	slot->state |= BRINK__SPENT;
 }
 
