@@ -145,7 +145,7 @@ static bool trailer_is_sound(const char *line, size_t size)
 {
 	size_t name = brink__http_run(line, size, BRINK__HTTP_TOKEN);
 
-	return name > 0 && name < size && line[name] == ':' && brink__http_run(line, size, BRINK__HTTP_TEXT) == size;
+	return name > 0 && name < size && line[name] == ':' && brink__http_text_run(line, size) == size;
 }
 
 /* A line of at most `most` bytes, with its end, in `line`: its length; 0: more is needed. */

@@ -28,10 +28,15 @@ static bool has_body(unsigned status)
 	return status != 204 && status != 304;
 }
 
-static bool is_ours(const char *name)
+/* The length first: it tells most apart that begin alike. */
+static inline bool is(const char *name, size_t size, const char *word)
 {
-	return brink__http_same(name, "Content-Length") || brink__http_same(name, "Transfer-Encoding") ||
-	       brink__http_same(name, "Date");
+	return size == strlen(word) && brink__http_same(name, word);
+}
+
+static bool is_ours(const char *name, size_t size)
+{
+	return is(name, size, "Content-Length") || is(name, size, "Transfer-Encoding") || is(name, size, "Date");
 }
 
 static int check(struct reply *reply)
@@ -41,12 +46,12 @@ static int check(struct reply *reply)
 	reply->lines = 0;
 	for (size_t i = 0; i < reply->count; i++) {
 		const struct brink_http_header *header = &reply->headers[i];
-		size_t size = brink__http_header_size(header);
+		size_t size = brink__http_header_size(header), name = size != 0 ? strlen(header->name) : 0;
 
-		if (size == 0 || is_ours(header->name))
+		if (size == 0 || is_ours(header->name, name))
 			return -EINVAL;
 		reply->lines += size;
-		if (!brink__http_same(header->name, "Connection"))
+		if (!is(header->name, name, "Connection"))
 			continue;
 		reply->names_connection = true;
 		reply->says_close = reply->says_close || brink__http_list_has(header->value, "close");

@@ -50,21 +50,10 @@ static int look(struct brink__http_scan *scan, unsigned char c, const struct bri
 	return c == '\n' ? end_line(scan, limits, status) : 0;
 }
 
-/* Four at a time: most of a head is text. */
-static size_t text_run(const char *bytes, size_t size)
-{
-	const unsigned char *at = (const unsigned char *)bytes, *kinds = brink__http_kinds;
-	size_t run = 0;
-
-	while (size - run >= 4 &&
-	       (kinds[at[run]] & kinds[at[run + 1]] & kinds[at[run + 2]] & kinds[at[run + 3]] & BRINK__HTTP_TEXT) != 0)
-		run += 4;
-	return run + brink__http_run(bytes + run, size - run, BRINK__HTTP_TEXT);
-}
-
-/* What a line is made of, within the limits, is passed over at once: how much that is. */
-static size_t pass_text(struct brink__http_scan *scan, const char *bytes, size_t size,
-                        const struct brink_http_limits *limits)
+/* What a line is made of, within the limits, is passed over at once, and so is its end, where that came with it: how
+ * much that is. */
+static size_t pass(struct brink__http_scan *scan, const char *bytes, size_t size,
+                   const struct brink_http_limits *limits)
 {
 	size_t most = limits->max_head - scan->at, run;
 
@@ -72,7 +61,10 @@ static size_t pass_text(struct brink__http_scan *scan, const char *bytes, size_t
 		most = limits->max_line - scan->line;
 	if (scan->previous == '\r')
 		return 0;
-	run = text_run(bytes, size < most ? size : most);
+	size = size < most ? size : most;
+	run = brink__http_text_run(bytes, size);
+	if (size - run >= 2 && bytes[run] == '\r' && bytes[run + 1] == '\n')
+		run += 2;
 	if (run > 0)
 		scan->previous = (unsigned char)bytes[run - 1];
 	scan->at += run;
@@ -80,33 +72,19 @@ static size_t pass_text(struct brink__http_scan *scan, const char *bytes, size_t
 	return run;
 }
 
-/* So is the end of a line that came with it. */
-static bool pass_line_end(struct brink__http_scan *scan, const char *bytes, size_t size,
-                          const struct brink_http_limits *limits)
-{
-	if (size < 2 || bytes[0] != '\r' || bytes[1] != '\n' || scan->previous == '\r' || limits->max_head - scan->at < 2 ||
-	    (scan->lines == 0 && limits->max_line - scan->line < 2))
-		return false;
-	scan->previous = '\n';
-	scan->at += 2;
-	scan->line += 2;
-	return true;
-}
-
 static int look_at(struct brink__http_scan *scan, const char *bytes, size_t size,
                    const struct brink_http_limits *limits, unsigned *status)
 {
-	size_t done = 0;
+	size_t done = 0, passed;
 	int rc = 0;
 
 	while (rc == 0 && done < size) {
-		done += pass_text(scan, bytes + done, size - done, limits);
-		if (pass_line_end(scan, bytes + done, size - done, limits)) {
+		passed = pass(scan, bytes + done, size - done, limits);
+		done += passed;
+		if (passed > 0 && scan->previous == '\n')
 			rc = end_line(scan, limits, status);
-			done += 2;
-		} else if (done < size) {
+		else if (done < size)
 			rc = look(scan, (unsigned char)bytes[done++], limits, status);
-		}
 	}
 	return rc;
 }

@@ -39,7 +39,9 @@ void brink__http_request_unref(brink_http_request *request)
 {
 	brink_message *message;
 
-	if (atomic_fetch_sub(&request->references, 1) != 1)
+	/* The look before spares the exchange to who has the last: nobody else can make another then. */
+	if (atomic_load_explicit(&request->references, memory_order_acquire) != 1 &&
+	    atomic_fetch_sub(&request->references, 1) != 1)
 		return;
 	message = request->message;
 	brink__http_drop(&request->out);
@@ -60,7 +62,7 @@ void brink__http_enqueue(brink_http_request *request)
 {
 	struct brink__http_session *session = request->session;
 
-	brink__http_request_hold(request);
+	atomic_init(&request->references, atomic_load_explicit(&request->references, memory_order_relaxed) + 1);
 	request->next = NULL;
 	*session->end = request;
 	session->end = &request->next;
@@ -222,6 +224,36 @@ static int write_portion(struct brink__http_session *session, struct portion *po
 	return rc;
 }
 
+/* Of session->writing. With the lock it is only set from NOBODY, and only who writes sets it to that. */
+enum { NOBODY, ONE, ONE_AND_ANOTHER }; /* to whom it was said that who writes looks again */
+
+/* With the lock. */
+static bool may_write(struct brink__http_session *session)
+{
+	unsigned found = atomic_load(&session->writing);
+
+	while (found == ONE && !atomic_compare_exchange_weak(&session->writing, &found, ONE_AND_ANOTHER))
+		;
+	if (found == NOBODY)
+		atomic_store_explicit(&session->writing, ONE, memory_order_relaxed);
+	return found == NOBODY;
+}
+
+/* Nobody has come meanwhile: the lock, for another look, is not needed. */
+static bool was_alone(struct brink__http_session *session)
+{
+	unsigned one = ONE;
+
+	return atomic_compare_exchange_strong(&session->writing, &one, NOBODY);
+}
+
+/* With the lock: what follows from what was taken from the line. */
+static void line_is_shorter(struct brink__http_session *session)
+{
+	look_whether_idle(session);
+	brink__http_update_reading(session);
+}
+
 void brink__http_flush(struct brink__http_session *session)
 {
 	pthread_mutex_lock(&session->lock);
@@ -234,21 +266,24 @@ void brink__http_flush_locked(struct brink__http_session *session)
 	bool last;
 	int rc;
 
-	if (session->writing) {
+	if (!may_write(session)) {
 		pthread_mutex_unlock(&session->lock);
-		return; /* and who writes looks again */
+		return;
 	}
-	session->writing = true;
 	while (take_portion(session, &portion)) {
+		last = session->last;
+		if (portion.alone)
+			line_is_shorter(session);
 		pthread_mutex_unlock(&session->lock);
 		rc = write_portion(session, &portion);
+		if (portion.alone && !last && was_alone(session))
+			return;
 		pthread_mutex_lock(&session->lock);
 		session->under_way -= rc < 0 && !portion.alone;
 	}
-	session->writing = false;
+	atomic_store_explicit(&session->writing, NOBODY, memory_order_relaxed);
 	last = session->last;
-	look_whether_idle(session);
-	brink__http_update_reading(session);
+	line_is_shorter(session);
 	pthread_mutex_unlock(&session->lock);
 	if (last)
 		brink_socket_close(session->socket); /* who flushes has a reference to it */

@@ -62,7 +62,7 @@ struct brink__http_session {
 	brink_http_request *first, **end;
 	unsigned pending;
 	_Atomic(brink_http_request *) receiving; /* whose body comes */
-	bool writing; /* somebody takes what is answered from the line */
+	atomic_uint writing; /* http_session.c: whether somebody takes what is answered from the line */
 	unsigned under_way; /* writes that the socket has, and on_sent() hears of */
 	atomic_bool over; /* nothing more is read */
 	bool last;    /* all is answered: the connection ends with what is being written */
@@ -86,7 +86,7 @@ brink_http_request *brink__http_request_of(struct brink__http_session *session, 
 brink_http_request *brink__http_request_headless(struct brink__http_session *session);
 void brink__http_request_hold(brink_http_request *request);
 void brink__http_request_unref(brink_http_request *request); /* not under the lock */
-/* At the end of the line. With the lock. */
+/* At the end of the line: one that nobody else knows of. With the lock. */
 void brink__http_enqueue(brink_http_request *request);
 /* Writes what is answered. Without the lock, by who has a reference to the socket. */
 void brink__http_flush(struct brink__http_session *session);

@@ -3,6 +3,7 @@
 
 #include "http.h"
 
+#include <stdint.h>
 #include <string.h>
 
 /* In a name and a host, in a host, in a name, and only elsewhere in a line. */
@@ -26,11 +27,48 @@ const unsigned char brink__http_kinds[256] = {
 	X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
 };
 
+#define EACH(byte) (UINT64_MAX / 255 * (byte)) /* of the eight bytes of a word */
+
+/* A word's high bits: of those bytes that a line may not have, and the tab. What is added to the low seven bits of a
+ * byte reaches its eighth, and no other. */
+static uint64_t not_text(uint64_t word)
+{
+	uint64_t low = word & EACH(0x7f);
+	uint64_t is_control = ~((low + EACH(0x80 - ' ')) | word), is_delete = (low + EACH(1)) & ~word;
+
+	return (is_control | is_delete) & EACH(0x80);
+}
+
+/* Of a word that is not 0, which byte is the first in memory. */
+static unsigned first_byte(uint64_t word)
+{
+	const bool lowest = __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__;
+
+	return (unsigned)(lowest ? __builtin_ctzll(word) : __builtin_clzll(word)) / 8;
+}
+
+size_t brink__http_text_run(const char *text, size_t size)
+{
+	size_t run = 0;
+
+	while (size - run >= sizeof(uint64_t)) {
+		uint64_t word, found;
+
+		memcpy(&word, text + run, sizeof word);
+		found = not_text(word);
+		run += found == 0 ? sizeof word : first_byte(found);
+		if (found != 0 && text[run] != '\t')
+			return run;
+		run += found != 0;
+	}
+	return run + brink__http_run(text + run, size - run, BRINK__HTTP_TEXT);
+}
+
 bool brink__http_is_token(const char *text)
 {
-	size_t size = brink__http_run(text, SIZE_MAX, BRINK__HTTP_TOKEN);
+	size_t size = strlen(text);
 
-	return size > 0 && text[size] == '\0';
+	return size > 0 && brink__http_run(text, size, BRINK__HTTP_TOKEN) == size;
 }
 
 /* By no locale's rules. */
@@ -39,27 +77,19 @@ static char lower(char c)
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
 }
 
-static bool same_char(char one, char other)
-{
-	return one == other || lower(one) == lower(other);
-}
-
 static bool same(const char *one, const char *other, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
-		if (!same_char(one[i], other[i]))
+		if (lower(one[i]) != lower(other[i]))
 			return false;
 	return true;
 }
 
 bool brink__http_same_word(const char *one, const char *other)
 {
-	while (same_char(*one, *other)) {
+	for (; *one == *other || lower(*one) == lower(*other); one++, other++)
 		if (*one == '\0')
 			return true;
-		one++;
-		other++;
-	}
 	return false;
 }
 

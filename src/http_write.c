@@ -45,9 +45,12 @@ size_t brink__http_header_size(const struct brink_http_header *header)
 
 	if (header->name == NULL || header->value == NULL)
 		return 0;
-	name = brink__http_run(header->name, SIZE_MAX, BRINK__HTTP_TOKEN);
-	value = brink__http_run(header->value, SIZE_MAX, BRINK__HTTP_TEXT);
-	return name > 0 && header->name[name] == '\0' && header->value[value] == '\0' ? name + value + 4 : 0;
+	name = strlen(header->name);
+	value = strlen(header->value);
+	if (name == 0 || brink__http_run(header->name, name, BRINK__HTTP_TOKEN) != name ||
+	    brink__http_text_run(header->value, value) != value)
+		return 0;
+	return name + value + 4;
 }
 
 /* ---- into memory ---- */

@@ -4,6 +4,7 @@
 EXTRA_DIST += \
 	%reldir%/edge_counter.pml \
 	%reldir%/models.sh \
+	%reldir%/reply_line.pml \
 	%reldir%/request_run.pml \
 	%reldir%/versioned_reference.pml \
 	%reldir%/wakeup.pml \

@@ -2,6 +2,7 @@
 #include "groups.h"
 #include "http_stage.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -232,6 +233,87 @@ static void answered_backwards(enum kind kind)
 	close_web(&web);
 }
 
+/* Of each two requests a thread answers the first, the loop the second: a little later in each round. */
+struct clerk {
+	struct web web;
+	_Atomic(brink_http_request *) desk;
+	atomic_bool over;
+	uint64_t later;
+};
+
+static void answer_with_path(brink_http_request *request)
+{
+	brink_buffer body = {0};
+
+	CHECK_OK(brink_buffer_append(&body, brink_http_request_path(request), 2));
+	CHECK_OK(brink_http_reply(request, 200, NULL, 0, &body));
+	brink_http_request_free(request);
+}
+
+static void *answer_desk(void *arg)
+{
+	struct clerk *clerk = arg;
+
+	while (!atomic_load(&clerk->over)) {
+		brink_http_request *request = atomic_exchange(&clerk->desk, NULL);
+
+		if (request != NULL)
+			answer_with_path(request);
+		else
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void let_pass(uint64_t ns)
+{
+	uint64_t until = monotonic_now() + ns;
+
+	while (monotonic_now() < until)
+		;
+}
+
+static void put_on_desk(brink_http_request *request, void *arg)
+{
+	struct clerk *clerk = brink_container_of(arg, struct clerk, web);
+
+	if (brink_http_request_path(request)[1] == '1') {
+		answer_with_path(request);
+		return;
+	}
+	atomic_store(&clerk->desk, request);
+	let_pass(clerk->later);
+}
+
+#define ROUNDS 400u
+#define STEP 250u       /* ns */
+#define APART 100000u /* ns; of writes that follow sooner the loop makes one */
+
+/* While one writes, the other's reply is left to him: whoever writes has to see that, or it would never go out. */
+static void answered_by_two(enum kind kind)
+{
+	struct clerk clerk = {.over = false};
+	pthread_t thread;
+	int fd;
+
+	open_web(&clerk.web, kind, ONE_LOOP);
+	clerk.web.options.on_request = put_on_desk;
+	start_web(&clerk.web);
+	CHECK_EQ(pthread_create(&thread, NULL, answer_desk, &clerk), 0);
+	fd = visit(&clerk.web);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		clerk.later = round % 40 * STEP;
+		let_pass(APART);
+		ask(&clerk.web, fd, GET("/0") GET("/1"));
+		expect_body(&clerk.web, fd, 200, "/0");
+		expect_body(&clerk.web, fd, 200, "/1");
+	}
+	atomic_store(&clerk.over, true);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	close_fd(&fd);
+	close_web(&clerk.web);
+}
+
 /* The client goes away while its requests are with the program. */
 static void answered_too_late(enum kind kind)
 {
@@ -324,6 +406,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-serve/targets", targets, KIND_TCP),
 	SCENARIO("http-serve/pipelined", pipelined, KINDS_STREAM),
 	SCENARIO("http-serve/answered-backwards", answered_backwards, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-serve/answered-by-two", answered_by_two, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-serve/answered-too-late", answered_too_late, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-serve/beside-another", beside_another, KIND_TCP),
 	SCENARIO("http-serve/options", options_of_create, KIND_TCP),

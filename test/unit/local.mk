@@ -16,6 +16,12 @@ TESTS += %reldir%/fake %reldir%/messages %reldir%/placement %reldir%/threads %re
 %canon_reldir%_threads_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 %canon_reldir%_wheel_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 
+if HTTP
+check_PROGRAMS += %reldir%/http_scan
+TESTS += %reldir%/http_scan
+%canon_reldir%_http_scan_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+endif
+
 # Of the benchmarks.
 check_PROGRAMS += %reldir%/statistics
 TESTS += %reldir%/statistics
