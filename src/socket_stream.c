@@ -103,7 +103,7 @@ void brink__socket_stream_write(brink_socket *socket, const struct iovec *part, 
 	socket->stream->out = part->iov_base;
 	socket->stream->out_size = part->iov_len;
 	socket->stream->flat = flat;
-	socket->write_wait = BRINK_WRITE;
+	atomic_store_explicit(&socket->write_wait, BRINK_WRITE, memory_order_relaxed); /* which the loop looks at */
 	socket->loop->unsent = true;
 }
 
