@@ -62,7 +62,7 @@ void brink__http_enqueue(brink_http_request *request)
 {
 	struct brink__http_session *session = request->session;
 
-	atomic_init(&request->references, atomic_load_explicit(&request->references, memory_order_relaxed) + 1);
+	atomic_store_explicit(&request->references, 2, memory_order_relaxed); /* no exchange: nobody else knows of it */
 	request->next = NULL;
 	*session->end = request;
 	session->end = &request->next;
