@@ -225,7 +225,7 @@ static int write_portion(struct brink__http_session *session, struct portion *po
 }
 
 /* Of session->writing. With the lock it is only set from NOBODY, and only who writes sets it to that. */
-enum { NOBODY, ONE, ONE_AND_ANOTHER }; /* to whom it was said that who writes looks again */
+enum { NOBODY = 0, ONE, ONE_AND_ANOTHER }; /* to whom it was said that who writes looks again */
 
 /* With the lock. */
 static bool may_write(struct brink__http_session *session)

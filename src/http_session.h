@@ -62,7 +62,7 @@ struct brink__http_session {
 	brink_http_request *first, **end;
 	unsigned pending;
 	_Atomic(brink_http_request *) receiving; /* whose body comes */
-	atomic_uint writing; /* http_session.c: whether somebody takes what is answered from the line */
+	atomic_uint writing; /* 0: nobody takes what is answered from the line */
 	unsigned under_way; /* writes that the socket has, and on_sent() hears of */
 	atomic_bool over; /* nothing more is read */
 	bool last;    /* all is answered: the connection ends with what is being written */

@@ -107,10 +107,12 @@ static bool is_excused(struct brink__http_session *session, uint64_t now)
  * last of it a shorter time ago. */
 static bool is_served(struct brink__http_session *session, uint64_t now)
 {
-	uint64_t idle = session->http->options.idle_timeout, since = brink__timing_written_at(session->socket);
+	/* Who writes the last reply, and may be held up, has the bytes counted, then sent, and then leaves. So
+	 * it is looked for him first. */
+	bool goes_out = atomic_load(&session->writing) != 0 || atomic_load(&session->socket->unsent) > 0;
+	uint64_t idle = session->http->options.idle_timeout;
+	uint64_t since = goes_out ? now : brink__timing_written_at(session->socket);
 
-	if (atomic_load(&session->socket->unsent) > 0)
-		since = now;
 	if (later(since, idle) <= now)
 		return false;
 	set_deadline(session, later(since, idle));

@@ -65,7 +65,7 @@ struct brink__socket_name {
 /* Why the socket's task was posted: bits of `posted`. */
 enum {
 	BRINK__SOCKET_START = 1,   /* a new socket comes to its loop */
-	BRINK__SOCKET_FLUSH = 2,   /* the right to write, and a reference with it */
+	BRINK__SOCKET_FLUSH = 2,   /* the right to write, and with it a reference, if write_held says so */
 	BRINK__SOCKET_READ = 4,    /* the right to read */
 	BRINK__SOCKET_WATER = 8,   /* a water mark was crossed */
 	BRINK__SOCKET_SETTLE = 16, /* our side or the peer's has ended, or it is closing */

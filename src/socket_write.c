@@ -49,7 +49,11 @@ static void after_giving_up(brink_socket *socket)
 /* None of the descriptor's where only the reader knows when it goes on. */
 static int wait_for_edge(brink_socket *socket)
 {
-	return socket->write_wait == 0 ? 0 : brink__watch_rearm_here(&socket->watch, socket->write_wait, false);
+	unsigned waits = socket->write_wait;
+
+	if (brink__unlikely((waits & ~BRINK__DIRECTIONS) != 0)) /* by a transport that says what is none */
+		return -EINVAL;
+	return waits == 0 ? 0 : brink__watch_rearm_here(&socket->watch, waits, false);
 }
 
 /* Whether what is queued may be written. Asked with the right to write: the end of a socket waits for who has it,

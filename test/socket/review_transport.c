@@ -70,6 +70,16 @@ static ssize_t write_slowly(void *state, int fd, const struct iovec *parts, int 
 	return write_it(state, fd, parts, count, waits);
 }
 
+static ssize_t wait_for_no_direction(void *state, int fd, const struct iovec *parts, int count, unsigned *waits)
+{
+	(void)state;
+	(void)fd;
+	(void)parts;
+	(void)count;
+	*waits = BRINK_WRITE | BRINK_ERROR;
+	return -EAGAIN;
+}
+
 static void close_it(void *state, int fd)
 {
 	struct sockaddr_storage address;
@@ -94,6 +104,9 @@ static const struct brink_transport asked = {
 };
 static const struct brink_transport slow = {
 	.name = "slow", .open = open_it, .readv = read_it, .writev = write_slowly, .close = close_it,
+};
+static const struct brink_transport astray = {
+	.name = "astray", .open = open_it, .readv = read_it, .writev = wait_for_no_direction, .close = close_it,
 };
 static const struct brink_transport refuses = {
 	.name = "refuses", .open = open_it, .handshake = fail_instead, .readv = read_it, .writev = write_it,
@@ -259,6 +272,20 @@ static void loop_waits_for_the_end(enum kind kind)
 	finish();
 }
 
+/* ---- a wait for what is none ---- */
+
+static void waits_for_no_direction(enum kind kind)
+{
+	begin(kind, &astray);
+	RUN_UNTIL(on.loop, on.opens == 1);
+	CHECK_OK(brink_socket_write_bytes(on.held, "x", 1));
+	brink_socket_release(on.held);
+	RUN_UNTIL(on.loop, on.closes == 1);
+	CHECK_EQ(on.ends, 1);
+	CHECK_ERROR(on.end_error, -EINVAL);
+	finish();
+}
+
 /* ---- the first ---- */
 
 static void failed_while_it_opens(enum kind kind)
@@ -275,6 +302,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("review-transport/closes-while-it-is-held", closes_while_it_is_held, KINDS_STREAM),
 	SCENARIO("review-transport/nothing-is-written-after-the-end", nothing_is_written_after_the_end, KINDS_STREAM),
 	SCENARIO("review-transport/loop-waits-for-the-end", loop_waits_for_the_end, KINDS_STREAM),
+	SCENARIO("review-transport/waits-for-no-direction", waits_for_no_direction, KINDS_STREAM),
 	SCENARIO("review-transport/failed-while-it-opens", failed_while_it_opens, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
