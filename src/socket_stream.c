@@ -71,13 +71,14 @@ static ssize_t take(brink_socket *socket, size_t most)
 ssize_t brink__socket_stream_read(brink_socket *socket, size_t most)
 {
 	struct brink__stream *stream = socket->stream;
+	struct brink__slot *slot = socket->watch.slot;
 	int result;
 
 	if (stream->first != NULL)
 		return take(socket, most);
 	if (stream->end != BRINK__STREAM_GOES_ON)
 		return stream->end;
-	if (socket->watch.slot != NULL && brink__ticket_reopen(socket->watch.slot, &socket->watch))
+	if (slot != NULL && (slot->remembered & BRINK_READ) == 0 && brink__ticket_reopen(slot, &socket->watch))
 		return -EAGAIN;
 	result = brink__watch_rearm_here(&socket->watch, BRINK_READ, false);
 	return result < 0 ? result : -EAGAIN;

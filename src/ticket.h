@@ -15,11 +15,11 @@
 /* ERROR has been said to this direction's owner. */
 #define BRINK__TOLD(direction) ((direction) << 5)
 
-/* The common case of a rearm in READ on the loop's thread, without its calls: no event was held back or is still
- * to be delivered, and the next is reported by itself. False: it is another case. */
+/* The common case of a rearm in READ on the loop's thread, where none is remembered, without its calls: no event is
+ * still to be delivered, and the next is reported by itself. False: it is another case. */
 static inline bool brink__ticket_reopen(struct brink__slot *slot, const brink_watch *watch)
 {
-	if ((slot->armed & ~slot->pending & ~slot->remembered & BRINK_READ) == 0 || slot->owner[0] != watch || slot->level)
+	if ((slot->armed & ~slot->pending & BRINK_READ) == 0 || slot->owner[0] != watch || slot->level)
 		return false;
 	slot->open |= BRINK_READ;
 	return true;
