@@ -224,8 +224,8 @@ static int write_portion(struct brink__http_session *session, struct portion *po
 	return rc;
 }
 
-/* Of session->writing. With the lock it is only set from NOBODY, and only who writes sets it to that. */
-enum { NOBODY = 0, ONE, ONE_AND_ANOTHER }; /* to whom it was said that who writes looks again */
+/* What session->writing says. It leaves NOBODY only with the lock, and only by who writes it comes back to that. */
+enum { NOBODY = 0, ONE, ONE_AND_ANOTHER }; /* who has come meanwhile, and left his reply to him */
 
 /* With the lock. */
 static bool may_write(struct brink__http_session *session)
