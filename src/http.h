@@ -7,7 +7,7 @@
  *   http_parser_*.c   the parser library, one file for each that is known
  *   http_reader.c     bytes to heads and bodies: both sides
  *   http_write.c      heads that we send
- *   http_session.c    a server's connection: its requests in order, and what goes out
+ *   http_session.c    a server's connection, and its requests; http_line.c these in order, and what goes out
  *   http_time.c       its deadlines
  *   http_refuse.c     our answers to what is no request
  *   http_protocol.c   the messenger's parse and process

@@ -86,16 +86,22 @@ brink_http_request *brink__http_request_of(struct brink__http_session *session, 
 brink_http_request *brink__http_request_headless(struct brink__http_session *session);
 void brink__http_request_hold(brink_http_request *request);
 void brink__http_request_unref(brink_http_request *request); /* not under the lock */
+/* Lets reading rest, or go on, as there is room. With the lock. */
+void brink__http_update_reading(struct brink__http_session *session);
+
+/* http_line.c */
 /* At the end of the line: one that nobody else knows of. With the lock. */
 void brink__http_enqueue(brink_http_request *request);
 /* Writes what is answered. Without the lock, by who has a reference to the socket. */
 void brink__http_flush(struct brink__http_session *session);
 /* The same with the lock, which it gives back. */
 void brink__http_flush_locked(struct brink__http_session *session);
-/* Lets reading rest, or go on, as there is room. With the lock. */
-void brink__http_update_reading(struct brink__http_session *session);
 /* Whether more waits to be sent than the window; then on_ready is called later. With the lock. */
 bool brink__http_crowded(brink_http_request *request);
+/* Tells all who wait for room, as there will be none. Without the lock. */
+void brink__http_tell_wishes(struct brink__http_session *session);
+/* Those that never went out. */
+void brink__http_drop_line(struct brink__http_session *session);
 
 /* http_refuse.c: answers what is no request, or one whose body is not, and ends the connection. On the reader's
  * thread, or the loop's. */

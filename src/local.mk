@@ -134,6 +134,7 @@ http_files = \
 	%reldir%/http_exchange.c \
 	%reldir%/http_framing.c \
 	%reldir%/http_head.c \
+	%reldir%/http_line.c \
 	%reldir%/http_protocol.c \
 	%reldir%/http_reader.c \
 	%reldir%/http_refuse.c \

@@ -1,6 +1,6 @@
 /* The replies of an HTTP connection: any thread answers, one at a time writes, in order, and no reply stays behind.
  *
- * Stands for src/http_session.c: brink__http_flush_locked, may_write, was_alone; src/http_time.c: is_served.
+ * Stands for src/http_line.c: brink__http_flush_locked, may_write, was_alone; src/http_time.c: is_served.
  *
  * Who answers takes the lock, and marks his request as answered. If nobody writes, he takes what is answered from the
  * line, writes it without the lock, and looks again with it, until there is nothing. If somebody writes he leaves a
