@@ -70,7 +70,7 @@ static inline void brink__request_end(struct brink__dispatcher *self, struct bri
 		*self->renew = true;
 }
 
-/* Writes the request of a direction. */
+/* Writes the request of a direction that is due. */
 static inline bool brink__request_write(struct brink__dispatcher *self, struct brink__slot *slot, unsigned direction)
 {
 	struct brink__stream *stream = brink__stream_of(self->table, slot->token);

@@ -29,14 +29,15 @@ static bool has_body(unsigned status)
 }
 
 /* The length first: it tells most apart that begin alike. */
-static inline bool is(const char *name, size_t size, const char *word)
+static inline bool is_word(const char *name, size_t size, const char *word)
 {
 	return size == strlen(word) && brink__http_same(name, word);
 }
 
 static bool is_ours(const char *name, size_t size)
 {
-	return is(name, size, "Content-Length") || is(name, size, "Transfer-Encoding") || is(name, size, "Date");
+	return is_word(name, size, "Content-Length") || is_word(name, size, "Transfer-Encoding") ||
+	       is_word(name, size, "Date");
 }
 
 static int check(struct reply *reply)
@@ -51,7 +52,7 @@ static int check(struct reply *reply)
 		if (size == 0 || is_ours(header->name, name))
 			return -EINVAL;
 		reply->lines += size;
-		if (!is(header->name, name, "Connection"))
+		if (!is_word(header->name, name, "Connection"))
 			continue;
 		reply->names_connection = true;
 		reply->says_close = reply->says_close || brink__http_list_has(header->value, "close");

@@ -37,6 +37,8 @@
 
 #include <stdatomic.h>
 
+struct brink__socket_name; /* socket_dial.c */
+
 /* The options, which many sockets may share; unchangeable, but for the counts. */
 struct brink__socket_config {
 	atomic_uint references;
@@ -54,12 +56,6 @@ struct brink__socket_config {
 	brink_socket_fn *below_end;
 	brink_socket_close_fn *below_close;
 	void *owner; /* the server whose connections these are */
-};
-
-/* What a client is to connect to. */
-struct brink__socket_name {
-	char host[256]; /* "": it is a path */
-	char text[];
 };
 
 /* Why the socket's task was posted: bits of `posted`. */

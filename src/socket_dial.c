@@ -18,6 +18,12 @@ struct brink__socket_dial {
 
 /* ---- the name ---- */
 
+/* What a client is to connect to. */
+struct brink__socket_name {
+	char host[256]; /* "": it is a path */
+	char text[];
+};
+
 static int set_address(struct brink__socket_config *config, const char *text)
 {
 	struct brink__query *query;

@@ -1,4 +1,5 @@
-/* The bits of slot->state beside BRINK_EOF and BRINK_ERROR. */
+/* What others than ticket.c know of its rule: the bits of slot->state beside BRINK_EOF and BRINK_ERROR, and the rearm
+ * that is no more than a bit. */
 #ifndef BRINK_TICKET_H
 #define BRINK_TICKET_H
 
