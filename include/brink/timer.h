@@ -17,11 +17,11 @@ struct brink_timer {
 	brink_timer_fn *call;
 	/* the library's from here on */
 	brink_loop *loop;
+	void *slot;
 	struct brink_list node;
 	uint64_t deadline;
 	uint64_t period;
 	brink_timer *ahead;
-	void *slot;
 };
 
 /* Zeroes `timer` and sets its callback. */
