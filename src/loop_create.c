@@ -59,7 +59,6 @@ static void init(brink_loop *loop, const struct brink_loop_options *options)
 		brink__list_init(&loop->hooks[point]);
 	brink__list_init(&loop->signals);
 	brink__list_init(&loop->children);
-	brink__list_init(&loop->sockets);
 	brink_loop_update(loop);
 	brink__wheel_init(&loop->wheel, loop->now);
 }

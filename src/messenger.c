@@ -135,8 +135,10 @@ static void begin(struct brink__channel *channel, brink_socket *socket)
 	brink_socket_hold(socket); /* until end_task was called */
 }
 
-static void channel_free(brink_socket *socket)
+void brink__channel_free(brink_socket *socket)
 {
+	if (socket->upper == NULL)
+		return;
 	end_session(socket->upper);
 	brink__free(socket->upper);
 	socket->upper = NULL;
@@ -158,7 +160,6 @@ static struct brink__channel *channel_here(brink_socket *socket)
 			return NULL;
 		channel->over = true;
 		socket->upper = channel;
-		socket->upper_free = channel_free;
 	}
 	if (channel->over)
 		begin(channel, socket);

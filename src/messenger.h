@@ -108,6 +108,8 @@ void brink__channel_processed(struct brink__channel *channel);
 /* Of a socket that has failed, when no reader is left: unless there are messages, the channel gives its reference
  * back without end_task, so that the descriptor can be closed at once. */
 void brink__channel_let_go(brink_socket *socket);
+/* Frees the channel, if there is one. By who alone has a reference. */
+void brink__channel_free(brink_socket *socket);
 /* The peer has ended, and its last message was cut. */
 void brink__channel_ended(struct brink__channel *channel);
 

@@ -29,6 +29,8 @@ struct brink__probing {
 	int fd; /* of the connect, or -1 */
 	bool connecting; /* that connect is the new life's, and still under way */
 	uint64_t interval; /* after the next probe, if it fails */
+	uint64_t torn_at;  /* when it had failed, and was taken off the loop */
+	atomic_uint lives; /* by the loop, read by all */
 };
 
 /* ---- resting ---- */
@@ -62,7 +64,7 @@ static void rest_first(struct brink__probing *probing)
 {
 	const struct brink_socket_options *options = brink__socket_options(probing->socket);
 	uint64_t first = options->isolation > options->probe_interval ? options->isolation : options->probe_interval;
-	uint64_t passed = brink_loop_now(probing->socket->loop) - probing->socket->failed_at;
+	uint64_t passed = brink_loop_now(probing->socket->loop) - probing->torn_at;
 
 	probing->interval = options->probe_interval;
 	rest(probing, first > passed ? first - passed : 0);
@@ -118,7 +120,7 @@ static void come_back(struct brink__probing *probing)
 	if (!brink__slot_alone(socket))
 		return; /* we are told when it is the only one */
 	/* With a probe of the user's own, the connect is the new life's; a dial, when that begins. */
-	if (probing->fd < 0 && socket->dial == NULL)
+	if (probing->fd < 0 && brink__socket_dial_of(socket) == NULL)
 		result = brink__connect(&socket->config->address, brink__socket_options(socket)->flags, &probing->fd);
 	if (result < 0 && result != -EINPROGRESS) {
 		ask_later(probing, result);
@@ -131,7 +133,7 @@ static void come_back(struct brink__probing *probing)
 	socket->fd = probing->fd;
 	probing->fd = -1;
 	probing->step = IDLE;
-	atomic_fetch_add_explicit(&socket->lives, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&probing->lives, 1, memory_order_relaxed);
 	if (brink__slot_revive(socket))
 		live_again(socket, probing->connecting);
 	else
@@ -166,13 +168,15 @@ static void on_edge(brink_watch *watch, unsigned ready)
 
 static void on_dialed(brink_socket *socket, int result, const char *what)
 {
+	struct brink__probing *probing = socket->rare->probing;
+
 	(void)what;
 	if (result >= 0)
-		socket->probing->fd = result;
+		probing->fd = result;
 	if (result == -ETIMEDOUT && brink__socket_is_looking_up(socket))
-		ask_later(socket->probing, result); /* it was not the peer */
+		ask_later(probing, result); /* it was not the peer */
 	else
-		answered(socket->probing, result >= 0 ? 0 : result);
+		answered(probing, result >= 0 ? 0 : result);
 }
 
 static void ask(struct brink__probing *probing)
@@ -188,7 +192,7 @@ static void ask(struct brink__probing *probing)
 		answered(probing, result);
 		return;
 	}
-	if (socket->dial != NULL) {
+	if (brink__socket_dial_of(socket) != NULL) {
 		result = brink__socket_dial(socket, options->connect_timeout, on_dialed);
 		if (result < 0)
 			answered(probing, result);
@@ -230,13 +234,14 @@ int brink__revive_prepare(brink_socket *socket)
 	brink_watch_init(&probing->watch, on_edge);
 	probing->socket = socket;
 	probing->fd = -1;
-	socket->probing = probing;
+	atomic_init(&probing->lives, 1);
+	socket->rare->probing = probing;
 	return 0;
 }
 
 void brink__revive_alone(brink_socket *socket)
 {
-	struct brink__probing *probing = socket->probing;
+	struct brink__probing *probing = socket->rare->probing;
 
 	if (probing->step == IDLE)
 		rest_first(probing);
@@ -244,17 +249,27 @@ void brink__revive_alone(brink_socket *socket)
 		come_back(probing);
 }
 
+void brink__revive_torn(brink_socket *socket)
+{
+	socket->rare->probing->torn_at = brink_loop_now(socket->loop);
+}
+
+unsigned brink__revive_lives(brink_socket *socket)
+{
+	return socket->revivable ? atomic_load_explicit(&socket->rare->probing->lives, memory_order_relaxed) : 1;
+}
+
 void brink__revive_stop(brink_socket *socket)
 {
-	if (socket->probing != NULL)
-		stop_asking(socket->probing);
+	if (socket->revivable)
+		stop_asking(socket->rare->probing);
 }
 
 void brink__revive_free(brink_socket *socket)
 {
-	if (socket->probing == NULL)
-		return;
-	stop_asking(socket->probing);
-	brink__free(socket->probing);
-	socket->probing = NULL;
+	struct brink__probing *probing = socket->rare->probing;
+
+	if (probing != NULL)
+		stop_asking(probing);
+	brink__free(probing);
 }

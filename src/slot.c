@@ -221,24 +221,32 @@ brink_socket_id brink_socket_get_id(const brink_socket *socket)
 	return WORD(VERSION_OF(word) & ~3u, socket->index);
 }
 
+brink_socket *brink__slot_at(uint32_t index)
+{
+	brink_socket *page = NULL;
+
+	if (index / PAGE < PAGES)
+		page = atomic_load_explicit(&pages[index / PAGE], memory_order_acquire);
+	return page != NULL ? &page[index % PAGE] : NULL;
+}
+
+bool brink__slot_used(brink_socket *socket)
+{
+	return STATE_OF(atomic_load_explicit(&socket->word, memory_order_relaxed)) != FREE;
+}
+
 brink_socket *brink__slot_walk(uint32_t *index)
 {
-	for (; *index / PAGE < PAGES; ++*index) {
-		brink_socket *page = atomic_load_explicit(&pages[*index / PAGE], memory_order_acquire);
-		brink_socket *socket = NULL;
-		uint64_t word;
+	brink_socket *slot, *socket = NULL;
 
-		if (page == NULL)
-			break;
-		word = atomic_load_explicit(&page[*index % PAGE].word, memory_order_relaxed);
+	while (socket == NULL && (slot = brink__slot_at(*index)) != NULL) {
+		uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+
 		if (STATE_OF(word) == ALIVE)
 			socket = brink_socket_address(WORD(VERSION_OF(word), *index));
-		if (socket != NULL) {
-			++*index;
-			return socket;
-		}
+		++*index;
 	}
-	return NULL;
+	return socket;
 }
 
 void brink__slot_mark_failed(brink_socket *socket)

@@ -167,6 +167,8 @@ static void end(brink_socket *socket)
 		brink__socket_stream_close(socket);
 		brink__socket_dial_stop(socket);
 		brink__timing_stop(socket);
+		if (socket->revivable)
+			brink__revive_torn(socket);
 	}
 	brink__socket_write_edge(socket);
 	if (atomic_load(&socket->tail) == NULL)
@@ -178,20 +180,15 @@ void brink__socket_clear_away(brink_socket *socket)
 	if (socket->fd >= 0)
 		close(socket->fd);
 	socket->fd = -1;
-	if (socket->upper_free != NULL)
-		socket->upper_free(socket);
-	socket->upper = NULL;
-	socket->upper_free = NULL;
+	brink__channel_free(socket);
 }
 
 static void recycle(brink_socket *socket)
 {
 	brink__socket_clear_away(socket);
-	brink__list_remove(&socket->node);
+	socket->loop->sockets--;
 	brink__timing_free(socket);
-	brink__revive_free(socket);
-	brink__socket_dial_free(socket);
-	brink__free(socket->offload);
+	brink__socket_rare_free(socket);
 	brink__free(socket->text);
 	brink__socket_config_drop(socket->config);
 	brink__slot_give(socket);
@@ -199,7 +196,7 @@ static void recycle(brink_socket *socket)
 
 static void start(brink_socket *socket)
 {
-	brink__list_append(&socket->loop->sockets, &socket->node);
+	socket->loop->sockets++;
 	if (!brink__socket_failed(socket))
 		brink__socket_begin(socket);
 }
@@ -261,28 +258,50 @@ void brink__socket_posted(brink_task *task)
 
 /* ---- the end of the loop ---- */
 
-static brink_socket *first_of(brink_loop *loop)
+/* In a forked child that has not taken the loop over: no call, and nothing that the parent's
+ * connection would notice. Its only thread is this one. */
+static void forget(brink_socket *socket)
 {
-	return brink_container_of(loop->sockets.next, brink_socket, node);
+	brink__slot_mark_failed(socket);
+	/* What another thread was about when it forked is in a state that nobody knows. */
+	if (socket->write_waits)
+		brink__requests_forget(socket);
+	brink__socket_stream_close(socket);
+	brink__socket_dial_stop(socket);
+	brink__revive_stop(socket);
+	if (socket->fd >= 0)
+		close(socket->fd);
 }
 
-/* In a forked child that has not taken the loop over: no call, and nothing that the parent's
- * connection would notice. */
+/* Until it is recycled, for which it may have been posted. */
+static bool is_of(brink_socket *socket, const brink_loop *loop)
+{
+	return (brink__slot_used(socket) || (atomic_load(&socket->posted) & BRINK__SOCKET_RECYCLE)) &&
+	       socket->loop == loop;
+}
+
 static void forget_all(brink_loop *loop)
 {
-	while (!brink__list_empty(&loop->sockets)) {
-		brink_socket *socket = first_of(loop);
+	brink_socket *socket;
 
-		brink__list_remove(&socket->node);
-		brink__slot_mark_failed(socket);
-		/* What another thread was about when it forked is in a state that nobody knows. */
-		if (socket->write_waits)
-			brink__requests_forget(socket);
-		brink__socket_stream_close(socket);
-		brink__socket_dial_stop(socket);
-		brink__revive_stop(socket);
-		if (socket->fd >= 0)
-			close(socket->fd);
+	for (uint32_t index = 0; (socket = brink__slot_at(index)) != NULL; index++)
+		if (is_of(socket, loop))
+			forget(socket);
+}
+
+static void cancel_all(brink_loop *loop)
+{
+	brink_socket *socket;
+
+	for (uint32_t index = 0; (socket = brink__slot_at(index)) != NULL; index++) {
+		socket = brink__slot_used(socket) ? brink__slot_find(brink_socket_get_id(socket)) : NULL;
+		if (socket == NULL)
+			continue; /* or it is about to be recycled */
+		if (socket->loop == loop) {
+			brink__slot_abandon(socket);
+			brink__socket_fail(socket, -ECANCELED, "its loop was destroyed");
+		}
+		brink_socket_release(socket);
 	}
 }
 
@@ -294,17 +313,10 @@ void brink__sockets_end(brink_loop *loop)
 	}
 	loop->ending = true;
 	atomic_store_explicit(&loop->turning, brink__os_thread(), memory_order_relaxed);
-	for (struct brink_list *node = loop->sockets.next; node != &loop->sockets; node = node->next) {
-		brink_socket *socket = brink__slot_find(brink_socket_get_id(brink_container_of(node, brink_socket, node)));
-
-		if (socket == NULL)
-			continue; /* it is about to be recycled */
-		brink__slot_abandon(socket);
-		brink__socket_fail(socket, -ECANCELED, "its loop was destroyed");
-		brink_socket_release(socket);
-	}
+	if (loop->sockets != 0)
+		cancel_all(loop);
 	/* Others may still hold references: their release wakes us. */
-	while (!brink__list_empty(&loop->sockets))
+	while (loop->sockets != 0)
 		if (brink__tasks_run(loop) == 0)
 			brink__wakeup_wait(loop);
 	while (atomic_load(&loop->visitors) != 0)

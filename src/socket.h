@@ -87,30 +87,42 @@ struct brink__socket_dial;   /* socket_dial.c */
 struct brink__probing;       /* revive.c */
 struct brink__offload;       /* socket_read.c */
 
-/* By cache lines: what all threads look at; what reading and writing need each time; the beginning of a third, for
- * some of them; the watch; the statistics. The last is for what is rare. */
+/* What few sockets have, from their making to their end. */
+struct brink__socket_rare {
+	struct brink__probing *probing;  /* NULL: not revivable */
+	struct brink__socket_dial *dial; /* NULL: no name has to be looked up */
+	struct brink__offload *offload;  /* NULL: reading is not the executor's */
+};
+
+/* By cache lines: what all threads look at; what reading and writing need each time; what begins and ends, and
+ * changes with each write; the watch; what is counted, and the task. */
 struct brink_socket {
 	_Atomic uint64_t word; /* slot.c: version << 32 | abandoned << 31 | references */
 	uint32_t index;
-	bool revivable; /* from its beginning on */
 
 	/* Any thread. */
+	atomic_int fd;       /* of this life; -1: none. The watch's own is the loop's alone */
+	atomic_int error;    /* BRINK__UNFAILED, or what it failed with */
+	atomic_uint edges;   /* 0: nobody has the right to read */
+	atomic_uint readers; /* inside brink__socket_read_on(): 0 or, for a moment, 2 */
+	_Atomic unsigned short posted;
+	bool revivable;       /* from its beginning on */
+	bool offloaded;       /* likewise: reading is the executor's */
 	atomic_bool ending;   /* shutdown or close was called: no more writes */
 	atomic_bool closing;  /* close was called */
 	atomic_bool crowded;  /* above high_water, and not yet down at low_water */
-	atomic_uint paused;   /* by whom: BRINK__PAUSED_BY_ */
 	atomic_bool rose;     /* was above high_water, which the loop has not dealt with */
 	atomic_bool resting;  /* in a pool: its taker's, or its end's, who exchanges this for false */
 	atomic_bool parked;   /* the right to read rests here until resume */
 	atomic_bool retell;   /* on_bytes is to be called with what is there, before the next read */
 	atomic_bool refused;  /* a write was, by the limit, since on_bytes was called last */
+	_Atomic unsigned char paused; /* by whom: BRINK__PAUSED_BY_ */
 	_Atomic unsigned char state;
 	_Atomic unsigned char read_wait, write_wait; /* the directions that the transport waits for */
-	atomic_int error;    /* BRINK__UNFAILED, or what it failed with */
-	atomic_int fd;       /* of this life; -1: none. The watch's own is the loop's alone */
-	atomic_uint posted;
-	atomic_uint edges;   /* 0: nobody has the right to read */
-	atomic_uint readers; /* inside brink__socket_read_on(): 0 or, for a moment, 2 */
+	atomic_bool doomed;     /* it has failed, and all that the end needs to know is written down */
+	atomic_bool our_end;    /* sent; by who has the right to write */
+	atomic_bool their_end;  /* seen; by who has the right to read */
+	atomic_bool end_counts; /* our end tells that what was sent is whole: without it, likewise */
 	_Atomic(struct brink__request *) tail; /* NULL: nobody has the right to write */
 	_Atomic size_t unsent;
 
@@ -127,46 +139,34 @@ struct brink_socket {
 	brink_loop *loop;
 	struct brink__socket_config *config;
 
-	/* Apart from what is read for each write, for they change with each that is sent. */
-	_Atomic uint64_t written_at; /* any thread's */
+	/* Apart from what is read for each write, for the first two change with each that is sent. */
 	struct brink__request *head; /* of who has the right to write */
-	void *transport_state;
-	struct brink__offload *offload; /* reading is the executor's */
-	void *upper; /* of the messenger */
+	_Atomic uint32_t written_at; /* the time of the last write, by socket_write.c's clock; any thread's */
 	bool write_held;  /* of who has the right to write: a reference came with it */
 	bool connecting;  /* its watch waits for the end of a connect */
 	unsigned char early; /* what was ready before it was open */
-	bool greet;       /* on_open is still to be called, by the reader on the executor */
 	bool told_high;
 	bool torn;        /* it has failed, and was taken off the loop */
 	bool closed;      /* on_close was called */
 	bool reset;       /* the descriptor is to be closed with a reset */
 	bool transport_open;
-	atomic_bool doomed;     /* any thread: it has failed, and all that the end needs to know is written down */
-	atomic_bool our_end;    /* sent; by who has the right to write */
-	atomic_bool their_end;  /* seen; by who has the right to read */
-	atomic_bool end_counts; /* our end tells that what was sent is whole: without it, likewise. By any thread */
-	atomic_uint waiters;    /* threads in brink_socket_wait() */
-	atomic_uint lives;      /* by the loop, read by all */
+	atomic_uint waiters; /* threads in brink_socket_wait() */
+	void *transport_state;
+	void *upper; /* of the messenger */
+	struct brink__socket_rare *rare; /* NULL: it has none of that */
+	char *text; /* of the failure */
+	void *data;
 
 	brink_watch watch;
 
 	/* Written by one at a time, read by all. */
 	_Atomic uint64_t bytes_read, bytes_written, messages, requests, reads, writes;
-	void *data;
-	uint64_t failed_at; /* by the loop's clock */
-
 	brink_task task;
-	struct brink_list node; /* among the loop's sockets */
-	struct brink__probing *probing;      /* NULL: not revivable */
-	struct brink__socket_dial *dial;     /* NULL: no name has to be looked up */
-	char *text; /* of the failure */
-	void (*upper_free)(brink_socket *socket);
 };
 #define BRINK__IN_LINE(member, line) (offsetof(struct brink_socket, member) == (line) * BRINK__CACHE_LINE)
-_Static_assert(sizeof(void *) != 8 || (BRINK__IN_LINE(stream, 1) && BRINK__IN_LINE(written_at, 2) &&
+_Static_assert(sizeof(void *) != 8 || (BRINK__IN_LINE(stream, 1) && BRINK__IN_LINE(head, 2) &&
                                        BRINK__IN_LINE(watch, 3) && BRINK__IN_LINE(bytes_read, 4) &&
-                                       BRINK__IN_LINE(task, 5) && sizeof(struct brink_socket) == 6 * BRINK__CACHE_LINE),
+                                       sizeof(struct brink_socket) == 5 * BRINK__CACHE_LINE),
                "each begins a line");
 
 static inline bool brink__socket_failed(brink_socket *socket)
@@ -177,6 +177,12 @@ static inline bool brink__socket_failed(brink_socket *socket)
 static inline const struct brink_socket_options *brink__socket_options(const brink_socket *socket)
 {
 	return &socket->config->options;
+}
+
+/* NULL: no name has to be looked up. */
+static inline struct brink__socket_dial *brink__socket_dial_of(const brink_socket *socket)
+{
+	return socket->rare != NULL ? socket->rare->dial : NULL;
 }
 
 static inline const struct brink_transport *brink__socket_transport(const brink_socket *socket)
@@ -197,6 +203,10 @@ extern const struct brink_transport brink__transport_plain;
 /* slot.c */
 int brink__slot_take(brink_socket **socket); /* all but its place zeroed */
 void brink__slot_publish(brink_socket *socket, unsigned references); /* from here on it is alive */
+/* What is slot `index`; NULL: there are no more. */
+brink_socket *brink__slot_at(uint32_t index);
+/* It lives or has failed, unless that is over by now. */
+bool brink__slot_used(brink_socket *socket);
 /* The living socket in slot `*index` or the next that has one, with a reference, and in `*index`
  * where to go on; NULL at the end. */
 brink_socket *brink__slot_walk(uint32_t *index);
@@ -240,6 +250,7 @@ void brink__socket_begin(brink_socket *socket);
 void brink__socket_connected(brink_socket *socket);
 /* A new life of a socket with a dial: `result` is its descriptor or an error, in `what`. */
 void brink__socket_dialed(brink_socket *socket, int result, const char *what);
+void brink__socket_rare_free(brink_socket *socket);
 /* What a life leaves behind, and who has a reference could still use. By who alone has one. */
 void brink__socket_clear_away(brink_socket *socket);
 
@@ -282,6 +293,8 @@ static inline unsigned brink__socket_waits_of_write(brink_socket *socket, unsign
 	return brink__socket_heed_write(socket, waits);
 }
 int brink__socket_offload_create(brink_socket *socket);
+/* Before the first read of a life: it has on_open called, too. */
+void brink__socket_offload_greet(brink_socket *socket);
 
 /* socket_pause.c */
 /* As brink_socket_pause() and _resume(), on the messenger's account: reading goes on when neither
@@ -379,7 +392,7 @@ int brink__socket_prepare(int fd, unsigned flags);
 int brink__socket_name_create(struct brink__socket_config *config, const char *text);
 void brink__socket_name_free(struct brink__socket_config *config);
 int brink__socket_dial_create(brink_socket *socket); /* what is needed later; -ENOMEM. At its creation */
-void brink__socket_dial_free(brink_socket *socket);
+void brink__socket_dial_free(brink_socket *socket); /* of one with rare things */
 /* On the loop's thread: */
 typedef void brink__dialed_fn(brink_socket *socket, int result, const char *what);
 int brink__socket_dial(brink_socket *socket, uint64_t timeout, brink__dialed_fn *dialed);
@@ -390,8 +403,11 @@ bool brink__socket_is_looking_up(const brink_socket *socket);
 /* revive.c */
 int brink__revive_prepare(brink_socket *socket); /* what is needed later; -ENOMEM. At its creation */
 /* On the loop's thread: */
+void brink__revive_torn(brink_socket *socket);  /* a revivable one was taken off the loop */
 void brink__revive_alone(brink_socket *socket); /* failed, closed, one reference left */
-void brink__revive_stop(brink_socket *socket); /* asks no more */
-void brink__revive_free(brink_socket *socket); /* ends the probing, too */
+void brink__revive_stop(brink_socket *socket);  /* asks no more */
+void brink__revive_free(brink_socket *socket);  /* of one with rare things; ends the probing, too */
+/* Any thread: how many it had, with the present one. */
+unsigned brink__revive_lives(brink_socket *socket);
 
 #endif

@@ -152,25 +152,53 @@ static void init(brink_socket *socket, brink_loop *loop, int fd, struct brink__s
 	socket->loop = loop;
 	socket->config = config;
 	socket->revivable = config->client && config->options.probe_interval != 0;
-	atomic_init(&socket->lives, 1);
+	/* A transport whose calls all are the loop's is not read by the executor. */
+	socket->offloaded = config->options.executor != NULL &&
+	                    (config->options.transport->flags & BRINK_TRANSPORT_SINGLE_THREADED) == 0;
 	brink_task_init(&socket->task, brink__socket_posted);
 	brink__socket_new_life(socket, fd);
 }
 
-static void unmake(brink_socket *socket)
+/* What few options ask for. */
+static int make_rare(brink_socket *socket)
 {
+	bool named = socket->config->client && brink__socket_options(socket)->address == NULL;
+	int result = 0;
+
+	if (!socket->offloaded && !socket->revivable && !named)
+		return 0;
+	socket->rare = brink__allocate(1, sizeof *socket->rare);
+	if (socket->rare == NULL)
+		return -ENOMEM;
+	if (socket->offloaded)
+		result = brink__socket_offload_create(socket);
+	if (result == 0 && socket->revivable)
+		result = brink__revive_prepare(socket);
+	if (result == 0 && named)
+		result = brink__socket_dial_create(socket);
+	return result;
+}
+
+void brink__socket_rare_free(brink_socket *socket)
+{
+	if (socket->rare == NULL)
+		return;
 	brink__revive_free(socket);
 	brink__socket_dial_free(socket);
-	brink__free(socket->offload);
+	brink__free(socket->rare->offload);
+	brink__free(socket->rare);
+	socket->rare = NULL;
+}
+
+static void unmake(brink_socket *socket)
+{
+	brink__socket_rare_free(socket);
 	brink__socket_config_drop(socket->config);
 	brink__slot_give(socket);
 }
 
 static int make(brink_socket **made, brink_loop *loop, int fd, struct brink__socket_config *config)
 {
-	/* A transport whose calls all are the loop's is not read by the executor. */
-	bool offloaded = config->options.executor != NULL &&
-	                 (config->options.transport->flags & BRINK_TRANSPORT_SINGLE_THREADED) == 0;
 	int result;
 
 	/* A program that answers each on_close with a new socket would never see the end. */
@@ -180,12 +208,7 @@ static int make(brink_socket **made, brink_loop *loop, int fd, struct brink__soc
 	if (result < 0)
 		return result;
 	init(*made, loop, fd, config);
-	if (offloaded)
-		result = brink__socket_offload_create(*made);
-	if (result == 0 && (*made)->revivable)
-		result = brink__revive_prepare(*made);
-	if (result == 0 && config->client && config->options.address == NULL)
-		result = brink__socket_dial_create(*made);
+	result = make_rare(*made);
 	if (result < 0)
 		unmake(*made);
 	return result;
@@ -226,7 +249,7 @@ static int connect_to(brink_socket **held, brink_socket_id *id, brink_loop *loop
 	if (result < 0)
 		return result;
 	/* A name is dialed on the loop. */
-	if (socket->dial == NULL)
+	if (brink__socket_dial_of(socket) == NULL)
 		connected = brink__connect(&config->address, config->options.flags, &fd);
 	if (is_local(connected)) {
 		unmake(socket);

@@ -90,39 +90,43 @@ int brink__socket_dial_create(brink_socket *socket)
 		return -ENOMEM;
 	dial->dial.call = on_dial;
 	dial->socket = socket;
-	socket->dial = dial;
+	socket->rare->dial = dial;
 	return 0;
 }
 
 int brink__socket_dial(brink_socket *socket, uint64_t timeout, brink__dialed_fn *dialed)
 {
 	const struct brink_socket_options *options = brink__socket_options(socket);
+	struct brink__socket_dial *dial = socket->rare->dial;
 	brink_resolver *resolver = options->resolver;
 	int result = resolver != NULL ? 0 : brink__loop_resolver(socket->loop, &resolver);
 
 	if (result < 0)
 		return result;
-	socket->dial->dialed = dialed;
-	socket->dial->dial.flags = options->flags & (BRINK_SOCKET_DELAY | BRINK_SOCKET_KEEPALIVE);
-	socket->dial->dial.delay = options->attempt_delay;
-	socket->dial->dial.timeout = timeout;
-	return brink_dial_start(resolver, &socket->dial->dial, options->name);
+	dial->dialed = dialed;
+	dial->dial.flags = options->flags & (BRINK_SOCKET_DELAY | BRINK_SOCKET_KEEPALIVE);
+	dial->dial.delay = options->attempt_delay;
+	dial->dial.timeout = timeout;
+	return brink_dial_start(resolver, &dial->dial, options->name);
 }
 
 void brink__socket_dial_stop(brink_socket *socket)
 {
-	if (socket->dial != NULL)
-		brink_dial_cancel(&socket->dial->dial);
+	struct brink__socket_dial *dial = brink__socket_dial_of(socket);
+
+	if (dial != NULL)
+		brink_dial_cancel(&dial->dial);
 }
 
 bool brink__socket_is_looking_up(const brink_socket *socket)
 {
-	return socket->dial != NULL && socket->dial->dial.attempts == 0;
+	const struct brink__socket_dial *dial = brink__socket_dial_of(socket);
+
+	return dial != NULL && dial->dial.attempts == 0;
 }
 
 void brink__socket_dial_free(brink_socket *socket)
 {
 	brink__socket_dial_stop(socket);
-	brink__free(socket->dial);
-	socket->dial = NULL;
+	brink__free(socket->rare->dial);
 }

@@ -59,7 +59,7 @@ void brink_socket_get_info(brink_socket *socket, struct brink_socket_info *info)
 	*info = (struct brink_socket_info){
 		.state = state_of(socket),
 		.error = error == BRINK__UNFAILED ? 0 : error,
-		.lives = atomic_load_explicit(&socket->lives, memory_order_relaxed),
+		.lives = brink__revive_lives(socket),
 		.bytes_read = atomic_load_explicit(&socket->bytes_read, memory_order_relaxed),
 		.bytes_written = atomic_load_explicit(&socket->bytes_written, memory_order_relaxed),
 		.messages_read = atomic_load_explicit(&socket->messages, memory_order_relaxed),

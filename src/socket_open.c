@@ -17,8 +17,8 @@ static void opened(brink_socket *socket)
 	socket->early = 0;
 	atomic_store(&socket->state, BRINK_SOCKET_OPEN);
 	brink__timing_opened(socket);
-	if (socket->offload != NULL) {
-		socket->greet = true;
+	if (socket->offloaded) {
+		brink__socket_offload_greet(socket);
 		read = true;
 	} else if (options->on_open != NULL) {
 		options->on_open(socket, options->arg);
@@ -76,7 +76,7 @@ static bool has_its_ticket(brink_socket *socket, unsigned ready)
 	unsigned waits = ready & atomic_load(&socket->read_wait);
 	int result = 0;
 
-	if (brink__unlikely(ready & BRINK_ERROR) && socket->offload != NULL && waits != 0)
+	if (brink__unlikely(ready & BRINK_ERROR) && socket->offloaded && waits != 0)
 		result = brink__watch_rearm_here(&socket->watch, waits, true);
 	if (result < 0)
 		brink__socket_fail(socket, result, "read: waiting for it");
@@ -152,7 +152,7 @@ void brink__socket_begin(brink_socket *socket)
 	unsigned interest = socket->connecting ? BRINK_READ | BRINK_WRITE : BRINK_READ;
 	int result;
 
-	if (socket->dial != NULL && socket->fd < 0) {
+	if (socket->fd < 0 && brink__socket_dial_of(socket) != NULL) {
 		dial(socket);
 		return;
 	}

@@ -30,6 +30,7 @@ struct brink__offload {
 	brink_task task;
 	brink_executor_room room;
 	brink_socket *socket;
+	bool greet; /* on_open is still to be called */
 };
 
 /* ---- one read ---- */
@@ -197,7 +198,7 @@ enum outcome { GIVEN_UP, KEPT, BUDGET_USED };
 /* No other thread reads, or has a reason for it: so what is counted of that needs no exchange. */
 static inline bool only_the_loop_reads(const brink_socket *socket)
 {
-	return brink__likely(socket->offload == NULL) && brink__socket_transport(socket) == &brink__transport_plain;
+	return brink__likely(!socket->offloaded) && brink__socket_transport(socket) == &brink__transport_plain;
 }
 
 /* What it was before. */
@@ -300,8 +301,8 @@ static void on_executor(brink_task *task)
 	brink_socket *socket = work->socket;
 	const struct brink_socket_options *options = brink__socket_options(socket);
 
-	if (socket->greet) {
-		socket->greet = false;
+	if (work->greet) {
+		work->greet = false;
 		if (options->on_open != NULL && !brink__socket_failed(socket))
 			options->on_open(socket, options->arg);
 	}
@@ -331,8 +332,13 @@ int brink__socket_offload_create(brink_socket *socket)
 	work->socket = socket;
 	brink_task_init(&work->task, on_executor);
 	brink_task_init(&work->room.task, on_room);
-	socket->offload = work;
+	socket->rare->offload = work;
 	return 0;
+}
+
+void brink__socket_offload_greet(brink_socket *socket)
+{
+	socket->rare->offload->greet = true;
 }
 
 /* ---- starting, on the loop ---- */
@@ -340,12 +346,12 @@ int brink__socket_offload_create(brink_socket *socket)
 void brink__socket_read_on(brink_socket *socket)
 {
 	add_to(socket, &socket->readers, 1);
-	if (socket->offload == NULL) {
+	if (!socket->offloaded) {
 		read_here(socket);
 		return;
 	}
 	brink_socket_hold(socket);
-	offload(socket->offload);
+	offload(socket->rare->offload);
 }
 
 void brink__socket_read_edge(brink_socket *socket)

@@ -18,7 +18,7 @@ void brink__socket_stream_open(brink_socket *socket)
 	brink_loop *loop = socket->loop;
 	struct brink__stream *stream;
 
-	if (loop->ops->moves == NULL || socket->offload != NULL ||
+	if (loop->ops->moves == NULL || socket->offloaded ||
 	    brink__socket_transport(socket) != &brink__transport_plain || brink__loop_features(loop) == loop->ops->features)
 		return;
 	stream = brink__allocate(1, sizeof *stream);

@@ -355,7 +355,6 @@ int brink__timing_linger(brink_socket *socket)
 
 void brink__timing_stop(brink_socket *socket)
 {
-	socket->failed_at = brink_loop_now(socket->loop);
 	if (get(socket) != NULL)
 		brink_timer_stop(&get(socket)->timer);
 }
