@@ -21,7 +21,7 @@ static uint64_t later(uint64_t now, uint64_t after)
 	return after > UINT64_MAX - now ? UINT64_MAX : now + after;
 }
 
-static void insert(struct brink__wheel *wheel, brink_timer *timer)
+static inline void insert(struct brink__wheel *wheel, brink_timer *timer)
 {
 	if (timer->deadline < wheel->next)
 		wheel->next = timer->deadline;
@@ -31,14 +31,17 @@ static void insert(struct brink__wheel *wheel, brink_timer *timer)
 		brink__wheel_place(wheel, timer);
 }
 
-int brink_timer_start(brink_loop *loop, brink_timer *timer, uint64_t after, uint64_t period)
+/* Whether `now` is of this turn. */
+static inline bool has_time(const brink_loop *loop)
+{
+	return brink__likely(loop->inside && !loop->stale_now);
+}
+
+/* Whom `now` is good enough. */
+static inline int start(brink_loop *loop, brink_timer *timer, uint64_t after, uint64_t period)
 {
 	struct brink__wheel *wheel = &loop->wheel;
 
-	if (brink__unlikely(timer->call == NULL))
-		return -EINVAL;
-	if (brink__unlikely(!loop->inside || loop->stale_now))
-		brink_loop_update(loop);
 	if (timer->node.next != NULL) {
 		if (timer->loop != loop)
 			return -EINVAL;
@@ -47,13 +50,28 @@ int brink_timer_start(brink_loop *loop, brink_timer *timer, uint64_t after, uint
 		loop->references++;
 		/* An empty wheel may jump: nothing stands between its base and now. */
 		if (wheel->count++ == 0)
-			wheel->base = loop->now >> BRINK__WHEEL_TICK_BITS;
+			brink__wheel_settle(wheel, loop->now >> BRINK__WHEEL_TICK_BITS, wheel->limit);
 	}
 	timer->loop = loop;
 	timer->period = period;
 	timer->deadline = later(loop->now, after);
 	insert(wheel, timer);
 	return 0;
+}
+
+/* Apart, so that those that need no clock have nothing to save. */
+static __attribute__((noinline)) int start_by_clock(brink_loop *loop, brink_timer *timer, uint64_t after,
+                                                    uint64_t period)
+{
+	brink_loop_update(loop);
+	return start(loop, timer, after, period);
+}
+
+int brink_timer_start(brink_loop *loop, brink_timer *timer, uint64_t after, uint64_t period)
+{
+	if (brink__unlikely(timer->call == NULL))
+		return -EINVAL;
+	return has_time(loop) ? start(loop, timer, after, period) : start_by_clock(loop, timer, after, period);
 }
 
 static void end(brink_timer *timer)
@@ -71,26 +89,40 @@ int brink_timer_stop(brink_timer *timer)
 	return 0;
 }
 
+/* Whether the timer's slot, when it is opened, will find that it moved. */
+static inline bool stays(const struct brink__wheel *wheel, const brink_timer *timer, uint64_t deadline)
+{
+	return brink__likely(deadline >= timer->deadline && timer->deadline > wheel->settled);
+}
+
+static __attribute__((noinline)) int postpone(brink_timer *timer, uint64_t after)
+{
+	brink_loop *loop = timer->loop;
+	uint64_t deadline;
+
+	if (!has_time(loop))
+		brink_loop_update(loop);
+	deadline = later(loop->now, after);
+	if (!stays(&loop->wheel, timer, deadline)) {
+		brink__wheel_remove(timer);
+		timer->deadline = deadline;
+		insert(&loop->wheel, timer);
+	}
+	timer->deadline = deadline;
+	return 0;
+}
+
 int brink_timer_postpone(brink_timer *timer, uint64_t after)
 {
-	struct brink__wheel *wheel;
+	const brink_loop *loop = timer->loop;
 	uint64_t deadline;
 
 	if (timer->node.next == NULL)
 		return -ENOENT;
-	wheel = &timer->loop->wheel;
-	if (brink__unlikely(!timer->loop->inside || timer->loop->stale_now))
-		brink_loop_update(timer->loop);
-	deadline = later(timer->loop->now, after);
-	/* Later, and in a slot that this turn does not open: the slot will find that it moved. */
-	if (brink__likely(deadline >= timer->deadline && timer->deadline >> BRINK__WHEEL_TICK_BITS > wheel->base &&
-	                  timer->deadline > wheel->limit)) {
-		timer->deadline = deadline;
-		return 0;
-	}
-	brink__wheel_remove(timer);
+	deadline = later(loop->now, after);
+	if (!has_time(loop) || !stays(&loop->wheel, timer, deadline))
+		return postpone(timer, after);
 	timer->deadline = deadline;
-	insert(wheel, timer);
 	return 0;
 }
 
@@ -134,7 +166,7 @@ unsigned brink__timers_run(brink_loop *loop)
 		return 0;
 	/* Tick by tick, so that timers are called while they are in the cache, where very many are
 	 * due. What their calls start with no delay is for the next turn. */
-	wheel->limit = loop->now;
+	brink__wheel_settle(wheel, wheel->base, loop->now);
 	while (brink__wheel_advance(wheel)) {
 		take_due(wheel);
 		while ((node = wheel->due.next) != &wheel->due) {
@@ -142,7 +174,7 @@ unsigned brink__timers_run(brink_loop *loop)
 			calls++;
 		}
 	}
-	wheel->limit = 0;
+	brink__wheel_settle(wheel, wheel->base, 0);
 	if (!brink__list_empty(&wheel->next_turn.timers)) {
 		brink__wheel_sort_in(wheel, &wheel->next_turn.timers);
 		wheel->next_turn.behind = NULL;

@@ -12,7 +12,7 @@ void brink__wheel_init(struct brink__wheel *wheel, uint64_t now)
 {
 	memset(wheel, 0, sizeof *wheel);
 	wheel->next = UINT64_MAX;
-	wheel->base = now >> TICK_BITS;
+	brink__wheel_settle(wheel, now >> TICK_BITS, 0);
 	brink__list_init(&wheel->near);
 	brink__list_init(&wheel->due);
 	brink__wheel_clear(&wheel->next_turn);
@@ -138,11 +138,11 @@ bool brink__wheel_advance(struct brink__wheel *wheel)
 		slot = brink__wheel_first(wheel, &level, &start);
 		if (slot == NULL || start > last || start > first >> TICK_BITS) {
 			if (first > wheel->limit && last > wheel->base)
-				wheel->base = last;
+				brink__wheel_settle(wheel, last, wheel->limit);
 			return first <= wheel->limit;
 		}
 		if (start > wheel->base)
-			wheel->base = start;
+			brink__wheel_settle(wheel, start, wheel->limit);
 		open_slot(wheel, slot, wheel->base);
 	}
 }

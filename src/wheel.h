@@ -43,6 +43,7 @@ struct brink__wheel {
 	uint64_t next;
 	bool exact;    /* next was looked for since the wheel last moved */
 	uint64_t base; /* ticks below it, and its own, have been taken out of the slots */
+	uint64_t settled; /* what is due later than this is in a slot, which this turn does not open */
 	uint64_t count;
 	/* A set bit: the slot's list is initialised, and may hold timers. */
 	uint64_t occupied[BRINK__WHEEL_LEVELS];
@@ -54,6 +55,15 @@ struct brink__wheel {
 };
 
 void brink__wheel_init(struct brink__wheel *wheel, uint64_t now);
+
+static inline void brink__wheel_settle(struct brink__wheel *wheel, uint64_t base, uint64_t limit)
+{
+	uint64_t end = (base << BRINK__WHEEL_TICK_BITS) + (1u << BRINK__WHEEL_TICK_BITS) - 1;
+
+	wheel->base = base;
+	wheel->limit = limit;
+	wheel->settled = end > limit ? end : limit;
+}
 
 /* `next`, looked for anew where the wheel has moved since. */
 uint64_t brink__wheel_next(struct brink__wheel *wheel);
