@@ -119,7 +119,8 @@ static bool is_only_one(struct brink__block *block)
 	return atomic_load_explicit(&block->references, memory_order_acquire) == 1;
 }
 
-void brink__piece_drop(struct brink__piece *piece)
+/* Apart, as are others below and in buffer.c that go on for long: who comes the usual way has no registers to save. */
+static __attribute__((noinline)) void drop_slowly(struct brink__piece *piece)
 {
 	struct brink__block *block = piece->block;
 
@@ -129,6 +130,16 @@ void brink__piece_drop(struct brink__piece *piece)
 	 * operation to who has the only reference, as nobody else can make another then. */
 	if (is_only_one(block) || atomic_fetch_sub_explicit(&block->references, 1, memory_order_acq_rel) == 1)
 		destroy(block);
+}
+
+void brink__piece_drop(struct brink__piece *piece)
+{
+	struct brink__block *block = piece->block;
+
+	if (piece == &block->piece && block->room == BRINK__BLOCK_ROOM && is_only_one(block))
+		brink__cache_put(&blocks, block);
+	else
+		drop_slowly(piece);
 }
 
 size_t brink__piece_claim(struct brink__piece *piece, size_t least, size_t most)

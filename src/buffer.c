@@ -35,10 +35,16 @@ static inline void drop_all(brink_buffer *buffer)
 	drop_chain(first);
 }
 
-void brink_buffer_clear(brink_buffer *buffer)
+static __attribute__((noinline)) void clear(brink_buffer *buffer)
 {
 	brink__buffer_give_up(buffer);
 	drop_all(buffer);
+}
+
+void brink_buffer_clear(brink_buffer *buffer)
+{
+	if (buffer->first != NULL)
+		clear(buffer);
 }
 
 /* ---- growing ---- */
@@ -186,7 +192,7 @@ int brink_buffer_wrap(brink_buffer *buffer, void *bytes, size_t size, brink_rele
 
 /* ---- from buffer to buffer ---- */
 
-void brink_buffer_move(brink_buffer *to, brink_buffer *from)
+static __attribute__((noinline)) void move(brink_buffer *to, brink_buffer *from)
 {
 	brink_buffer moved;
 
@@ -200,6 +206,15 @@ void brink_buffer_move(brink_buffer *to, brink_buffer *from)
 	brink__buffer_take(&moved, from);
 	if (moved.length != 0)
 		brink__buffer_join(to, moved.first, moved.last, moved.length);
+}
+
+void brink_buffer_move(brink_buffer *to, brink_buffer *from)
+{
+	/* To where nothing is, and nothing is reserved. */
+	if (to->first == NULL && *brink__buffer_spare(from) == NULL)
+		brink__buffer_take(to, from);
+	else
+		move(to, from);
 }
 
 int brink_buffer_share(brink_buffer *to, const brink_buffer *from)
@@ -265,17 +280,22 @@ ssize_t brink_buffer_cut(brink_buffer *from, brink_buffer *to, size_t size)
 
 /* ---- shrinking ---- */
 
-size_t brink_buffer_pop(brink_buffer *buffer, size_t size)
+static __attribute__((noinline)) size_t pop_all(brink_buffer *buffer)
+{
+	size_t size = buffer->length;
+
+	brink__buffer_give_up(buffer);
+	drop_all(buffer);
+	return size;
+}
+
+/* Fewer than there are. */
+static __attribute__((noinline)) size_t pop_pieces(brink_buffer *buffer, size_t size)
 {
 	struct brink__piece *dropped = NULL, **end = &dropped, *piece;
 	size_t rest;
 
 	brink__buffer_give_up(buffer);
-	if (size >= buffer->length) {
-		size = buffer->length;
-		drop_all(buffer);
-		return size;
-	}
 	dropped = buffer->first;
 	rest = size;
 	for (piece = dropped; rest >= piece->length; piece = *end) {
@@ -294,17 +314,29 @@ size_t brink_buffer_pop(brink_buffer *buffer, size_t size)
 	return size;
 }
 
+size_t brink_buffer_pop(brink_buffer *buffer, size_t size)
+{
+	struct brink__piece *piece = buffer->first;
+
+	if (size >= buffer->length)
+		return pop_all(buffer);
+	/* No more than a part of the first piece? */
+	if (size >= piece->length || *brink__buffer_spare(buffer) != NULL)
+		return pop_pieces(buffer, size);
+	piece->bytes += size;
+	piece->length -= size;
+	buffer->length -= size;
+	return size;
+}
+
 size_t brink_buffer_pop_back(brink_buffer *buffer, size_t size)
 {
 	struct brink__piece *dropped, *piece;
 	size_t rest;
 
+	if (size >= buffer->length)
+		return pop_all(buffer);
 	brink__buffer_give_up(buffer);
-	if (size >= buffer->length) {
-		size = buffer->length;
-		drop_all(buffer);
-		return size;
-	}
 	rest = buffer->length - size;
 	for (piece = buffer->first; rest > piece->length; piece = piece->next)
 		rest -= piece->length;

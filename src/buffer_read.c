@@ -18,7 +18,7 @@ static const struct brink__piece *locate(const brink_buffer *buffer, size_t *off
 	return piece;
 }
 
-size_t brink_buffer_copy(const brink_buffer *buffer, size_t offset, void *to, size_t size)
+static __attribute__((noinline)) size_t copy(const brink_buffer *buffer, size_t offset, void *to, size_t size)
 {
 	const struct brink__piece *piece;
 	unsigned char *out = to;
@@ -37,6 +37,17 @@ size_t brink_buffer_copy(const brink_buffer *buffer, size_t offset, void *to, si
 		out += here;
 		rest -= here;
 	}
+	return size;
+}
+
+size_t brink_buffer_copy(const brink_buffer *buffer, size_t offset, void *to, size_t size)
+{
+	const struct brink__piece *piece = buffer->first;
+
+	/* Of the first piece. */
+	if (offset >= buffer->length || offset >= piece->length || size > piece->length - offset)
+		return copy(buffer, offset, to, size);
+	memcpy(to, piece->bytes + offset, size);
 	return size;
 }
 

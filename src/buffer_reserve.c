@@ -110,7 +110,7 @@ int brink_buffer_reserve_iovecs(brink_buffer *buffer, size_t size, struct iovec 
 }
 
 /* What was reserved in several pieces, or behind others. */
-static void commit_several(brink_buffer *buffer, size_t size)
+static __attribute__((noinline)) void commit_several(brink_buffer *buffer, size_t size)
 {
 	struct brink__piece **spare = brink__buffer_spare(buffer), *piece = *spare, *next;
 
