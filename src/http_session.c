@@ -127,14 +127,10 @@ static void destroy(struct brink__session *base)
 	brink__free(session);
 }
 
-struct brink__http_session *brink__http_session_of(brink_socket *socket, brink_http *http)
+static __attribute__((noinline)) struct brink__http_session *make(brink_socket *socket, brink_http *http)
 {
-	struct brink__channel *channel = brink__channel_of(socket);
-	struct brink__http_session *made;
+	struct brink__http_session *made = brink__allocate(1, sizeof *made);
 
-	if (channel->session != NULL)
-		return brink_container_of(channel->session, struct brink__http_session, base);
-	made = brink__allocate(1, sizeof *made);
 	if (made == NULL)
 		return NULL;
 	if (brink__http_reader_init(&made->reader, false, &http->options.limits, sizeof(brink_http_request)) < 0 ||
@@ -147,6 +143,13 @@ struct brink__http_session *brink__http_session_of(brink_socket *socket, brink_h
 	made->http = http;
 	made->socket = socket;
 	made->end = &made->first;
-	channel->session = &made->base;
+	brink__channel_of(socket)->session = &made->base;
 	return made;
+}
+
+struct brink__http_session *brink__http_session_of(brink_socket *socket, brink_http *http)
+{
+	struct brink__session *session = brink__channel_of(socket)->session;
+
+	return session != NULL ? brink_container_of(session, struct brink__http_session, base) : make(socket, http);
 }

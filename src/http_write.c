@@ -84,21 +84,28 @@ static size_t format_date(time_t now, char text[BRINK__HTTP_DATE])
 }
 
 /* Each thread keeps that of the second in which it last wrote one. */
+struct date {
+	time_t second;
+	size_t size;
+	char text[BRINK__HTTP_DATE];
+};
+
+static __attribute__((noinline)) void renew(struct date *date, time_t now)
+{
+	date->size = format_date(now, date->text);
+	date->second = now;
+}
+
 char *brink__http_write_date(char *at)
 {
-	static _Thread_local struct {
-		time_t second;
-		size_t size;
-		char text[BRINK__HTTP_DATE];
-	} last;
+	static _Thread_local struct date last;
+	struct date *date = &last;
 	time_t now = time(NULL);
 
-	if (now != last.second || last.size == 0) {
-		last.size = format_date(now, last.text);
-		last.second = now;
-	}
-	memcpy(at, last.text, last.size);
-	return at + last.size;
+	if (now != date->second || date->size == 0)
+		renew(date, now);
+	memcpy(at, date->text, date->size);
+	return at + date->size;
 }
 
 size_t brink__http_headers_size(const struct brink_http_header *headers, size_t count)

@@ -55,13 +55,9 @@ static int ask(struct brink__cutter *cutter, brink_socket *socket, brink_buffer 
 	return rc <= BRINK_PARSE_NOT_MINE ? rc : -EPROTO;
 }
 
-int brink__cut(struct brink__cutter *cutter, brink_socket *socket, brink_buffer *in, bool at_end,
-               brink_message **message)
+static __attribute__((noinline)) int cut(struct brink__cutter *cutter, brink_socket *socket, brink_buffer *in,
+                                         bool at_end, brink_message **message)
 {
-	if (cutter->finished || (in->length == 0 && !(at_end && cutter->chosen)))
-		return 0;
-	if (in->length < cutter->needed && !at_end)
-		return 0;
 	cutter->needed = 0;
 	for (;;) {
 		int rc = ask(cutter, socket, in, at_end, message);
@@ -74,6 +70,17 @@ int brink__cut(struct brink__cutter *cutter, brink_socket *socket, brink_buffer 
 		cutter->candidate++;
 		begin_again(cutter->next);
 	}
+}
+
+/* The looks apart: mostly what came is one message, and the second call has nothing to do. */
+int brink__cut(struct brink__cutter *cutter, brink_socket *socket, brink_buffer *in, bool at_end,
+               brink_message **message)
+{
+	if (cutter->finished || (in->length == 0 && !(at_end && cutter->chosen)))
+		return 0;
+	if (in->length < cutter->needed && !at_end)
+		return 0;
+	return cut(cutter, socket, in, at_end, message);
 }
 
 void brink__cutter_reset(struct brink__cutter *cutter)

@@ -111,14 +111,10 @@ static int post_waiting(struct brink__channel *channel)
 	return 0;
 }
 
-/* True: nothing waits. What it cannot hand on now holds reading back, and go_on() is called,
- * on the loop's thread, by what it waits for. */
-static bool hand_on(struct brink__channel *channel)
+static __attribute__((noinline)) bool hand_on_waiting(struct brink__channel *channel)
 {
 	brink_executor *executor = channel->cutter.messenger->executor;
 
-	if (channel->first == NULL)
-		return true;
 	if (channel->verdict == BRINK__TO_ASK) {
 		brink_task *first = take_first(channel);
 
@@ -135,6 +131,13 @@ static bool hand_on(struct brink__channel *channel)
 	channel->line = true;
 	brink_executor_call_when_free(executor, channel->socket->loop, channel->waiting, &channel->room);
 	return false;
+}
+
+/* True: nothing waits. What it cannot hand on now holds reading back, and go_on() is called,
+ * on the loop's thread, by what it waits for. */
+static inline bool hand_on(struct brink__channel *channel)
+{
+	return channel->first == NULL || hand_on_waiting(channel);
 }
 
 /* ---- verification ---- */

@@ -25,6 +25,7 @@ struct brink__socket_timing {
 	/* The protocol's. */
 	_Atomic uint64_t by, armed; /* `armed`: when the timer goes off */
 	_Atomic(brink__late_fn *) late; /* NULL: of the first deadline, nobody is there to be told */
+	bool notes;   /* needs_times() */
 	bool overdue; /* it was too late already when the timer last went off */
 };
 
@@ -45,7 +46,7 @@ static struct brink__socket_timing *get(brink_socket *socket)
 
 static uint64_t time_here(brink_loop *loop)
 {
-	return brink__loop_turning_here(loop) ? brink_loop_now(loop) : brink__os_now();
+	return brink__loop_turning_here(loop) ? brink__loop_clock(loop) : brink__os_now();
 }
 
 /* A time orders nothing: one that is seen late is a timeout that is looked at again. */
@@ -58,7 +59,7 @@ void brink__timing_read_now(brink_socket *socket)
 {
 	struct brink__socket_timing *timing = get(socket);
 
-	if (needs_times(socket))
+	if (timing->notes)
 		note(&timing->read_at, time_here(socket->loop));
 }
 
@@ -66,7 +67,7 @@ void brink__timing_written_now(brink_socket *socket)
 {
 	struct brink__socket_timing *timing = get(socket);
 
-	if (needs_times(socket))
+	if (timing->notes)
 		note(&timing->written_at, time_here(socket->loop));
 }
 
@@ -283,6 +284,7 @@ static struct brink__socket_timing *obtain(brink_socket *socket)
 			return NULL;
 		brink_timer_init(&timing->timer, on_timer);
 		timing->socket = socket;
+		timing->notes = needs_times(socket);
 		atomic_store(&timing->by, NEVER);
 		atomic_store_explicit(&socket->timing, timing, memory_order_release);
 	}
