@@ -85,7 +85,7 @@ static inline struct brink__piece *brink__receive_take(struct brink__receive *se
 	self->pieces[number] = NULL;
 	self->given--;
 	self->unused[self->entries - self->given - 1] = number;
-	piece->length = cqe->res > 0 ? brink__piece_claim(piece, 1, (size_t)cqe->res) : 0;
+	piece->length = cqe->res > 0 ? brink__piece_claim_new(piece, (size_t)cqe->res) : 0;
 	if (piece->length != 0)
 		return piece;
 	brink__piece_drop(piece);

@@ -66,7 +66,7 @@ struct brink_loop {
 	struct brink_list hooks[3]; /* by enum brink_hook_point */
 	struct brink_list signals;
 	struct brink_list children;
-	size_t sockets; /* that have started, and are not recycled yet */
+	uint32_t sockets; /* those that have started, and are not recycled yet: the last one's index, and 1 more; 0: none */
 	struct brink__socket_recent *recent; /* socket_create.c; NULL before the first */
 	brink_resolver *resolver; /* of its sockets that bring none; NULL before the first */
 	struct brink__piece *flat; /* where small requests to write are gathered; NULL before the first */

@@ -230,11 +230,6 @@ brink_socket *brink__slot_at(uint32_t index)
 	return page != NULL ? &page[index % PAGE] : NULL;
 }
 
-bool brink__slot_used(brink_socket *socket)
-{
-	return STATE_OF(atomic_load_explicit(&socket->word, memory_order_relaxed)) != FREE;
-}
-
 brink_socket *brink__slot_walk(uint32_t *index)
 {
 	brink_socket *slot, *socket = NULL;

@@ -183,10 +183,35 @@ void brink__socket_clear_away(brink_socket *socket)
 	brink__channel_free(socket);
 }
 
+/* ---- among the loop's sockets ---- */
+
+static void join_list(brink_socket *socket)
+{
+	brink_loop *loop = socket->loop;
+
+	socket->next = loop->sockets;
+	socket->previous = 0;
+	if (socket->next != 0)
+		brink__slot_at(socket->next - 1)->previous = socket->index + 1;
+	loop->sockets = socket->index + 1;
+}
+
+static void leave_list(brink_socket *socket)
+{
+	if (socket->next != 0)
+		brink__slot_at(socket->next - 1)->previous = socket->previous;
+	if (socket->previous != 0)
+		brink__slot_at(socket->previous - 1)->next = socket->next;
+	else
+		socket->loop->sockets = socket->next;
+}
+
+/* ---- the steps ---- */
+
 static void recycle(brink_socket *socket)
 {
 	brink__socket_clear_away(socket);
-	socket->loop->sockets--;
+	leave_list(socket);
 	brink__timing_free(socket);
 	brink__socket_rare_free(socket);
 	brink__free(socket->text);
@@ -196,7 +221,7 @@ static void recycle(brink_socket *socket)
 
 static void start(brink_socket *socket)
 {
-	socket->loop->sockets++;
+	join_list(socket);
 	if (!brink__socket_failed(socket))
 		brink__socket_begin(socket);
 }
@@ -259,48 +284,34 @@ void brink__socket_posted(brink_task *task)
 /* ---- the end of the loop ---- */
 
 /* In a forked child that has not taken the loop over: no call, and nothing that the parent's
- * connection would notice. Its only thread is this one. */
-static void forget(brink_socket *socket)
-{
-	brink__slot_mark_failed(socket);
-	/* What another thread was about when it forked is in a state that nobody knows. */
-	if (socket->write_waits)
-		brink__requests_forget(socket);
-	brink__socket_stream_close(socket);
-	brink__socket_dial_stop(socket);
-	brink__revive_stop(socket);
-	if (socket->fd >= 0)
-		close(socket->fd);
-}
-
-/* Until it is recycled, for which it may have been posted. */
-static bool is_of(brink_socket *socket, const brink_loop *loop)
-{
-	return (brink__slot_used(socket) || (atomic_load(&socket->posted) & BRINK__SOCKET_RECYCLE)) &&
-	       socket->loop == loop;
-}
-
+ * connection would notice. */
 static void forget_all(brink_loop *loop)
 {
-	brink_socket *socket;
+	while (loop->sockets != 0) {
+		brink_socket *socket = brink__slot_at(loop->sockets - 1);
 
-	for (uint32_t index = 0; (socket = brink__slot_at(index)) != NULL; index++)
-		if (is_of(socket, loop))
-			forget(socket);
+		leave_list(socket);
+		brink__slot_mark_failed(socket);
+		/* What another thread was about when it forked is in a state that nobody knows. */
+		if (socket->write_waits)
+			brink__requests_forget(socket);
+		brink__socket_stream_close(socket);
+		brink__socket_dial_stop(socket);
+		brink__revive_stop(socket);
+		if (socket->fd >= 0)
+			close(socket->fd);
+	}
 }
 
 static void cancel_all(brink_loop *loop)
 {
-	brink_socket *socket;
+	for (uint32_t place = loop->sockets; place != 0; place = brink__slot_at(place - 1)->next) {
+		brink_socket *socket = brink__slot_find(brink_socket_get_id(brink__slot_at(place - 1)));
 
-	for (uint32_t index = 0; (socket = brink__slot_at(index)) != NULL; index++) {
-		socket = brink__slot_used(socket) ? brink__slot_find(brink_socket_get_id(socket)) : NULL;
 		if (socket == NULL)
-			continue; /* or it is about to be recycled */
-		if (socket->loop == loop) {
-			brink__slot_abandon(socket);
-			brink__socket_fail(socket, -ECANCELED, "its loop was destroyed");
-		}
+			continue; /* it is about to be recycled */
+		brink__slot_abandon(socket);
+		brink__socket_fail(socket, -ECANCELED, "its loop was destroyed");
 		brink_socket_release(socket);
 	}
 }
@@ -313,8 +324,7 @@ void brink__sockets_end(brink_loop *loop)
 	}
 	loop->ending = true;
 	atomic_store_explicit(&loop->turning, brink__os_thread(), memory_order_relaxed);
-	if (loop->sockets != 0)
-		cancel_all(loop);
+	cancel_all(loop);
 	/* Others may still hold references: their release wakes us. */
 	while (loop->sockets != 0)
 		if (brink__tasks_run(loop) == 0)

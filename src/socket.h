@@ -81,6 +81,7 @@ enum {
 };
 
 #define BRINK__UNFAILED 1 /* of `error`: no errno that we give is above 0 */
+#define BRINK__MANY_WAITERS 255 /* so many, or as many as ever were: from there on it stays */
 
 struct brink__socket_timing; /* socket_timeout.c */
 struct brink__socket_dial;   /* socket_dial.c */
@@ -104,8 +105,9 @@ struct brink_socket {
 	atomic_int fd;       /* of this life; -1: none. The watch's own is the loop's alone */
 	atomic_int error;    /* BRINK__UNFAILED, or what it failed with */
 	atomic_uint edges;   /* 0: nobody has the right to read */
-	atomic_uint readers; /* inside brink__socket_read_on(): 0 or, for a moment, 2 */
 	_Atomic unsigned short posted;
+	_Atomic unsigned char readers; /* inside brink__socket_read_on(): 0 or, for a moment, 2 */
+	_Atomic unsigned char waiters; /* threads in brink_socket_wait() */
 	bool revivable;       /* from its beginning on */
 	bool offloaded;       /* likewise: reading is the executor's */
 	atomic_bool ending;   /* shutdown or close was called: no more writes */
@@ -123,6 +125,7 @@ struct brink_socket {
 	atomic_bool our_end;    /* sent; by who has the right to write */
 	atomic_bool their_end;  /* seen; by who has the right to read */
 	atomic_bool end_counts; /* our end tells that what was sent is whole: without it, likewise */
+	bool write_held;        /* of who has the right to write: a reference came with it */
 	_Atomic(struct brink__request *) tail; /* NULL: nobody has the right to write */
 	_Atomic size_t unsent;
 
@@ -142,15 +145,14 @@ struct brink_socket {
 	/* Apart from what is read for each write, for the first two change with each that is sent. */
 	struct brink__request *head; /* of who has the right to write */
 	_Atomic uint32_t written_at; /* the time of the last write, by socket_write.c's clock; any thread's */
-	bool write_held;  /* of who has the right to write: a reference came with it */
-	bool connecting;  /* its watch waits for the end of a connect */
+	uint32_t next, previous; /* among the loop's sockets: their indices, and 1 more; 0: none */
+	bool connecting : 1; /* its watch waits for the end of a connect */
+	bool told_high : 1;
+	bool torn : 1;       /* it has failed, and was taken off the loop */
+	bool closed : 1;     /* on_close was called */
 	unsigned char early; /* what was ready before it was open */
-	bool told_high;
-	bool torn;        /* it has failed, and was taken off the loop */
-	bool closed;      /* on_close was called */
-	bool reset;       /* the descriptor is to be closed with a reset */
+	bool reset;          /* the descriptor is to be closed with a reset */
 	bool transport_open;
-	atomic_uint waiters; /* threads in brink_socket_wait() */
 	void *transport_state;
 	void *upper; /* of the messenger */
 	struct brink__socket_rare *rare; /* NULL: it has none of that */
@@ -203,10 +205,7 @@ extern const struct brink_transport brink__transport_plain;
 /* slot.c */
 int brink__slot_take(brink_socket **socket); /* all but its place zeroed */
 void brink__slot_publish(brink_socket *socket, unsigned references); /* from here on it is alive */
-/* What is slot `index`; NULL: there are no more. */
-brink_socket *brink__slot_at(uint32_t index);
-/* It lives or has failed, unless that is over by now. */
-bool brink__slot_used(brink_socket *socket);
+brink_socket *brink__slot_at(uint32_t index); /* NULL: there are no more */
 /* The living socket in slot `*index` or the next that has one, with a reference, and in `*index`
  * where to go on; NULL at the end. */
 brink_socket *brink__slot_walk(uint32_t *index);

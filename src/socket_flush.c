@@ -159,7 +159,7 @@ static inline void take_off(brink_socket *socket, size_t size)
 	brink__socket_sent(socket, size);
 }
 
-static ssize_t end_our_side(brink_socket *socket)
+static __attribute__((noinline)) ssize_t end_our_side(brink_socket *socket)
 {
 	const struct brink_transport *transport = brink__socket_transport(socket);
 	unsigned waits = BRINK_WRITE;
@@ -235,6 +235,17 @@ static ssize_t write_batch(brink_socket *socket, const struct brink__stream *str
 	return write_parts(socket, batch.parts, batch.count);
 }
 
+static __attribute__((noinline)) ssize_t write_one(brink_socket *socket, struct iovec part)
+{
+	return write_parts(socket, &part, 1);
+}
+
+/* What the backend has written. */
+static __attribute__((noinline)) ssize_t take_result(brink_socket *socket)
+{
+	return written(socket, brink__socket_stream_written(socket));
+}
+
 ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 {
 	struct brink__stream *stream = by_loop ? socket->stream : NULL;
@@ -244,7 +255,7 @@ ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 	if (stream != NULL && stream->out != NULL)
 		return -EAGAIN;
 	if (stream != NULL && stream->sent != BRINK__STREAM_UNSENT)
-		return written(socket, brink__socket_stream_written(socket));
+		return take_result(socket);
 	if (request->end)
 		return end_our_side(socket);
 	if (next_of(request) != NULL || !is_one_part(request))
@@ -253,7 +264,7 @@ ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 	if (part.iov_len == 0)
 		return 0;
 	if (!is_left(stream, part.iov_len))
-		return write_parts(socket, &part, 1);
+		return write_one(socket, part);
 	brink__socket_stream_write(socket, &part, NULL);
 	return -EAGAIN;
 }
@@ -261,7 +272,7 @@ ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 void brink__socket_take_result(brink_socket *socket)
 {
 	if (socket->stream != NULL && socket->write_waits && socket->stream->sent > 0)
-		written(socket, brink__socket_stream_written(socket));
+		take_result(socket);
 }
 
 /* ---- ending requests ---- */

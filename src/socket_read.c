@@ -201,17 +201,29 @@ static inline bool only_the_loop_reads(const brink_socket *socket)
 	return brink__likely(!socket->offloaded) && brink__socket_transport(socket) == &brink__transport_plain;
 }
 
-/* What it was before. */
-static inline unsigned add_to(brink_socket *socket, atomic_uint *counter, unsigned by)
+/* How many there were before. */
+static inline unsigned add_edge(brink_socket *socket)
 {
 	unsigned before;
 
 	if (!only_the_loop_reads(socket))
-		return atomic_fetch_add(counter, by);
+		return atomic_fetch_add(&socket->edges, 1);
 	brink__assert(brink__loop_on_thread(socket->loop));
-	before = atomic_load_explicit(counter, memory_order_relaxed);
-	atomic_store_explicit(counter, before + by, memory_order_relaxed);
+	before = atomic_load_explicit(&socket->edges, memory_order_relaxed);
+	atomic_store_explicit(&socket->edges, before + 1, memory_order_relaxed);
 	return before;
+}
+
+static inline void count_reader(brink_socket *socket, unsigned char by)
+{
+	unsigned char before;
+
+	if (!only_the_loop_reads(socket)) {
+		atomic_fetch_add(&socket->readers, by);
+		return;
+	}
+	before = atomic_load_explicit(&socket->readers, memory_order_relaxed);
+	atomic_store_explicit(&socket->readers, (unsigned char)(before + by), memory_order_relaxed);
 }
 
 /* True: no edge came after `seen` was. */
@@ -271,7 +283,7 @@ static enum outcome read_all(brink_socket *socket)
 /* The end of a failed socket waits for the reader. */
 static void leave(brink_socket *socket)
 {
-	add_to(socket, &socket->readers, -1u);
+	count_reader(socket, (unsigned char)-1);
 	if (brink__unlikely(brink__socket_failed(socket)))
 		brink__socket_post(socket, BRINK__SOCKET_FAIL);
 }
@@ -345,7 +357,7 @@ void brink__socket_offload_greet(brink_socket *socket)
 
 void brink__socket_read_on(brink_socket *socket)
 {
-	add_to(socket, &socket->readers, 1);
+	count_reader(socket, 1);
 	if (!socket->offloaded) {
 		read_here(socket);
 		return;
@@ -356,7 +368,7 @@ void brink__socket_read_on(brink_socket *socket)
 
 void brink__socket_read_edge(brink_socket *socket)
 {
-	if (add_to(socket, &socket->edges, 1) == 0)
+	if (add_edge(socket) == 0)
 		brink__socket_read_on(socket);
 }
 

@@ -50,7 +50,7 @@ void brink__socket_stream_close(brink_socket *socket)
 
 /* The first pieces, until they have `most` bytes. Behind what the program has left, little is copied: who
  * sends byte by byte what is wanted as a whole would else have a block kept for each. */
-static ssize_t take(brink_socket *socket, size_t most)
+static __attribute__((noinline)) ssize_t take(brink_socket *socket, size_t most)
 {
 	struct brink__stream *stream = socket->stream;
 	size_t size = 0;
@@ -68,11 +68,17 @@ static ssize_t take(brink_socket *socket, size_t most)
 	return (ssize_t)size;
 }
 
+static __attribute__((noinline)) ssize_t rearm(brink_socket *socket)
+{
+	int result = brink__watch_rearm_here(&socket->watch, BRINK_READ, false);
+
+	return result < 0 ? result : -EAGAIN;
+}
+
 ssize_t brink__socket_stream_read(brink_socket *socket, size_t most)
 {
 	struct brink__stream *stream = socket->stream;
 	struct brink__slot *slot = socket->watch.slot;
-	int result;
 
 	if (stream->first != NULL)
 		return take(socket, most);
@@ -80,8 +86,7 @@ ssize_t brink__socket_stream_read(brink_socket *socket, size_t most)
 		return stream->end;
 	if (slot != NULL && (slot->remembered & BRINK_READ) == 0 && brink__ticket_reopen(slot, &socket->watch))
 		return -EAGAIN;
-	result = brink__watch_rearm_here(&socket->watch, BRINK_READ, false);
-	return result < 0 ? result : -EAGAIN;
+	return rearm(socket);
 }
 
 void brink__socket_stream_adapt(brink_socket *socket)

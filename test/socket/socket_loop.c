@@ -157,8 +157,11 @@ static void use_copy(struct life *life)
 	open_life(&own, life->loop, life->pair.kind, NULL);
 	write_all(own.pair.theirs, "child", 5);
 	RUN_UNTIL(life->loop, own.got == 5);
-	end_life(&own);
+	/* None but its own are that loop's. */
 	CHECK_OK(brink_loop_destroy(life->loop));
+	CHECK_EQ(own.closes, 1);
+	CHECK_EQ(life->closes, 0);
+	close_pair(&own.pair);
 }
 
 /* The child's copy of the loop ends; the parent's connections go on, and no byte is sent
