@@ -119,7 +119,7 @@ static bool is_only_one(struct brink__block *block)
 	return atomic_load_explicit(&block->references, memory_order_acquire) == 1;
 }
 
-/* Apart, as are others below and in buffer.c that go on for long: who comes the usual way has no registers to save. */
+/* Apart, as much of buffer.c is, so that who comes the usual way has no registers to save. */
 static __attribute__((noinline)) void drop_slowly(struct brink__piece *piece)
 {
 	struct brink__block *block = piece->block;

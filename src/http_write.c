@@ -83,7 +83,6 @@ static size_t format_date(time_t now, char text[BRINK__HTTP_DATE])
 	                        (tm.tm_year + 1900) % 10000, tm.tm_hour % 100, tm.tm_min % 100, tm.tm_sec % 100);
 }
 
-/* Each thread keeps that of the second in which it last wrote one. */
 struct date {
 	time_t second;
 	size_t size;
@@ -96,6 +95,7 @@ static __attribute__((noinline)) void renew(struct date *date, time_t now)
 	date->second = now;
 }
 
+/* Each thread keeps that of the second in which it last wrote one. */
 char *brink__http_write_date(char *at)
 {
 	static _Thread_local struct date last;

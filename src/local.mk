@@ -83,6 +83,7 @@ core_files = \
 	%reldir%/revive.c \
 	%reldir%/signal.c \
 	%reldir%/slot.c \
+	%reldir%/slot.h \
 	%reldir%/socket.c \
 	%reldir%/socket.h \
 	%reldir%/socket_create.c \

@@ -240,8 +240,7 @@ static __attribute__((noinline)) ssize_t write_one(brink_socket *socket, struct 
 	return write_parts(socket, &part, 1);
 }
 
-/* What the backend has written. */
-static __attribute__((noinline)) ssize_t take_result(brink_socket *socket)
+static __attribute__((noinline)) ssize_t written_by_backend(brink_socket *socket)
 {
 	return written(socket, brink__socket_stream_written(socket));
 }
@@ -255,7 +254,7 @@ ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 	if (stream != NULL && stream->out != NULL)
 		return -EAGAIN;
 	if (stream != NULL && stream->sent != BRINK__STREAM_UNSENT)
-		return take_result(socket);
+		return written_by_backend(socket);
 	if (request->end)
 		return end_our_side(socket);
 	if (next_of(request) != NULL || !is_one_part(request))
@@ -272,7 +271,7 @@ ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop)
 void brink__socket_take_result(brink_socket *socket)
 {
 	if (socket->stream != NULL && socket->write_waits && socket->stream->sent > 0)
-		take_result(socket);
+		written_by_backend(socket);
 }
 
 /* ---- ending requests ---- */

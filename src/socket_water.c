@@ -72,12 +72,10 @@ int brink_socket_wait(brink_socket *socket, int64_t timeout)
 		return places_result;
 	pthread_mutex_lock(&places[place].lock);
 	/* Counted before the look at the bytes: who lowers them looks at the count after that. */
-	if (atomic_load(&socket->waiters) != BRINK__MANY_WAITERS)
-		atomic_fetch_add(&socket->waiters, 1);
+	atomic_fetch_add(&socket->waiters, 1);
 	result = wait_until(socket, timeout < 0 || (uint64_t)timeout > UINT64_MAX - now ? UINT64_MAX
 	                                                                                 : now + (uint64_t)timeout);
-	if (atomic_load(&socket->waiters) != BRINK__MANY_WAITERS)
-		atomic_fetch_sub(&socket->waiters, 1);
+	atomic_fetch_sub(&socket->waiters, 1);
 	pthread_mutex_unlock(&places[place].lock);
 	return result;
 }

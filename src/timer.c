@@ -37,7 +37,7 @@ static inline bool has_time(const brink_loop *loop)
 	return brink__likely(loop->inside && !loop->stale_now);
 }
 
-/* Whom `now` is good enough. */
+/* By `now` as it is. */
 static inline int start(brink_loop *loop, brink_timer *timer, uint64_t after, uint64_t period)
 {
 	struct brink__wheel *wheel = &loop->wheel;
@@ -95,6 +95,7 @@ static inline bool stays(const struct brink__wheel *wheel, const brink_timer *ti
 	return brink__likely(deadline >= timer->deadline && timer->deadline > wheel->settled);
 }
 
+/* Whatever way it takes, and by a clock that may have to be read. */
 static __attribute__((noinline)) int postpone(brink_timer *timer, uint64_t after)
 {
 	brink_loop *loop = timer->loop;
@@ -103,12 +104,13 @@ static __attribute__((noinline)) int postpone(brink_timer *timer, uint64_t after
 	if (!has_time(loop))
 		brink_loop_update(loop);
 	deadline = later(loop->now, after);
-	if (!stays(&loop->wheel, timer, deadline)) {
-		brink__wheel_remove(timer);
+	if (stays(&loop->wheel, timer, deadline)) {
 		timer->deadline = deadline;
-		insert(&loop->wheel, timer);
+		return 0;
 	}
+	brink__wheel_remove(timer);
 	timer->deadline = deadline;
+	insert(&loop->wheel, timer);
 	return 0;
 }
 

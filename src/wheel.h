@@ -56,6 +56,7 @@ struct brink__wheel {
 
 void brink__wheel_init(struct brink__wheel *wheel, uint64_t now);
 
+/* Sets `base` and `limit`, and what follows from them. */
 static inline void brink__wheel_settle(struct brink__wheel *wheel, uint64_t base, uint64_t limit)
 {
 	uint64_t end = (base << BRINK__WHEEL_TICK_BITS) + (1u << BRINK__WHEEL_TICK_BITS) - 1;
