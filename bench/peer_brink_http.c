@@ -1,4 +1,4 @@
-/* libbrink's HTTP server, with a page that stays where it is. */
+/* libbrink's HTTP server, with a page of bytes. */
 #include "page.h"
 #include "peers.h"
 
@@ -15,10 +15,8 @@ static void on_request(brink_http_request *request, void *arg)
 {
 	static const struct brink_http_header type = {"Content-Type", PAGE_TYPE};
 	const struct page *page = arg;
-	brink_buffer body = {0};
 
-	if (brink_buffer_wrap(&body, page->bytes, page->size, NULL, NULL) < 0 ||
-	    brink_http_reply(request, 200, &type, 1, &body) < 0)
+	if (brink_http_reply_bytes(request, 200, &type, 1, page->bytes, page->size) < 0)
 		abort();
 	brink_http_request_free(request);
 }

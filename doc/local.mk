@@ -157,6 +157,7 @@ man_links = \
 	%reldir%/man/links/brink_http_request_socket.3 \
 	%reldir%/man/links/brink_http_request_read.3 \
 	%reldir%/man/links/brink_http_reply.3 \
+	%reldir%/man/links/brink_http_reply_bytes.3 \
 	%reldir%/man/links/brink_http_reply_begin.3 \
 	%reldir%/man/links/brink_http_reply_write.3 \
 	%reldir%/man/links/brink_http_reply_end.3 \

@@ -68,11 +68,7 @@ static size_t pass_on(struct brink_http_header *to, const struct brink_http_head
 
 static void fail(brink_http_request *request, unsigned status, const char *why)
 {
-	brink_buffer body = {0};
-
-	brink_buffer_append(&body, why, strlen(why));
-	brink_http_reply(request, status, NULL, 0, &body);
-	brink_buffer_clear(&body);
+	brink_http_reply_bytes(request, status, NULL, 0, why, strlen(why));
 	brink_http_request_free(request);
 }
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char page[] =
+static const char page[] =
 	"<!DOCTYPE html>\n"
 	"<html><head><meta charset=\"utf-8\"><title>brink</title></head>\n"
 	"<body><input id=\"text\" value=\"hello from the page\"><p id=\"answer\">nothing yet</p>\n"
@@ -30,14 +30,9 @@ static const struct brink_http_header html = {"Content-Type", "text/html; charse
 static const struct brink_http_header text = {"Content-Type", "text/plain; charset=utf-8"};
 
 static void reply_with(brink_http_request *request, unsigned status, const struct brink_http_header *type,
-                       char *bytes)
+                       const char *bytes)
 {
-	brink_buffer body = {0};
-
-	/* Not copied: it stays where it is for good. */
-	if (brink_buffer_wrap(&body, bytes, strlen(bytes), NULL, NULL) == 0)
-		brink_http_reply(request, status, type, 1, &body);
-	brink_buffer_clear(&body);
+	brink_http_reply_bytes(request, status, type, 1, bytes, strlen(bytes));
 	brink_http_request_free(request); /* without a reply: 500 */
 }
 
@@ -140,7 +135,7 @@ static int on_head(const brink_http_request *request, void *arg)
 
 static void on_request(brink_http_request *request, void *arg)
 {
-	static char not_found[] = "there is no such page\n";
+	static const char not_found[] = "there is no such page\n";
 
 	(void)arg;
 	if (is(request, "GET", "/") || is(request, "HEAD", "/")) {

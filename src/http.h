@@ -190,8 +190,16 @@ int brink__http_read_body(struct brink__http_reader *reader, brink_buffer *in, b
 /* ---- writing ---- */
 
 const char *brink__http_reason(unsigned status);
-/* How many bytes its line takes; 0: it is not sound. */
-size_t brink__http_header_size(const struct brink_http_header *header);
+/* Of a header's parts. */
+struct brink__http_lengths {
+	size_t name, value;
+};
+/* A name of 0: it is not sound. */
+struct brink__http_lengths brink__http_measure(const struct brink_http_header *header);
+static inline size_t brink__http_line_size(struct brink__http_lengths lengths)
+{
+	return lengths.name + lengths.value + 4;
+}
 int brink__http_put(brink_buffer *out, const char *text);
 
 /* Into memory that has room for it; what they return is where it ends. */
@@ -204,12 +212,14 @@ static inline char *brink__http_write(char *at, const char *text)
 }
 char *brink__http_write_number(char *at, uint64_t number);
 #define BRINK__HTTP_NUMBER 20u /* bytes, at most */
-/* "Date: ...\r\n" of now. */
+/* "Date: ...\r\n" of now. It writes BRINK__HTTP_DATE bytes, of which those up to the end that it returns count. */
 char *brink__http_write_date(char *at);
 #define BRINK__HTTP_DATE 40u
-char *brink__http_write_headers(char *at, const struct brink_http_header *headers, size_t count);
-/* Those of sound ones. */
-size_t brink__http_headers_size(const struct brink_http_header *headers, size_t count);
+/* Of a sound one. */
+char *brink__http_write_header(char *at, const struct brink_http_header *header, struct brink__http_lengths lengths);
+/* "OK" and the like; nothing for what has no name. As the date, of BRINK__HTTP_REASON bytes. */
+char *brink__http_write_reason(char *at, unsigned status);
+#define BRINK__HTTP_REASON 32u
 
 /* So few bytes are copied: parts of them share a block, and are one part to write. */
 #define BRINK__HTTP_LITTLE 2048u

@@ -37,7 +37,7 @@ static bool options_are_sound(const struct brink_http_fetch_options *options)
 	    (options->target != NULL && !target_is_sound(options->target)))
 		return false;
 	for (size_t i = 0; i < options->header_count; i++)
-		if (brink__http_header_size(&options->headers[i]) == 0 || is_ours(options->headers[i].name))
+		if (brink__http_measure(&options->headers[i]).name == 0 || is_ours(options->headers[i].name))
 			return false;
 	return true;
 }
@@ -65,13 +65,29 @@ static char *write_length(char *at, const char *method, const brink_buffer *body
 	return brink__http_write(at, "\r\n");
 }
 
+static size_t headers_size(const struct brink_http_fetch_options *options)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < options->header_count; i++)
+		size += brink__http_line_size(brink__http_measure(&options->headers[i]));
+	return size;
+}
+
+static char *write_headers(char *at, const struct brink_http_fetch_options *options)
+{
+	for (size_t i = 0; i < options->header_count; i++)
+		at = brink__http_write_header(at, &options->headers[i], brink__http_measure(&options->headers[i]));
+	return at;
+}
+
 static int put_request(brink_buffer *out, const brink_http_client *client, const char *method,
                        const struct brink_http_fetch_options *options)
 {
 	const char *const parts[] = {method, " ", options->target == NULL ? "/" : options->target,
 	                             " HTTP/1.1\r\nHost: ", client->host, "\r\n"};
 	size_t count = sizeof parts / sizeof parts[0];
-	size_t size = LENGTH_LINE + 2 + brink__http_headers_size(options->headers, options->header_count);
+	size_t size = LENGTH_LINE + 2 + headers_size(options);
 	char *start, *at;
 
 	for (size_t i = 0; i < count; i++)
@@ -81,7 +97,7 @@ static int put_request(brink_buffer *out, const brink_http_client *client, const
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		at = brink__http_write(at, parts[i]);
-	at = brink__http_write_headers(at, options->headers, options->header_count);
+	at = write_headers(at, options);
 	at = write_length(at, method, options->body);
 	at = brink__http_write(at, "\r\n");
 	brink_buffer_commit(out, (size_t)(at - start));

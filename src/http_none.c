@@ -97,6 +97,13 @@ int brink_http_reply(brink_http_request *request, unsigned status, const struct 
 	return -ENOTSUP;
 }
 
+int brink_http_reply_bytes(brink_http_request *request, unsigned status, const struct brink_http_header *headers,
+                           size_t count, const void *bytes, size_t size)
+{
+	(void)request, (void)status, (void)headers, (void)count, (void)bytes, (void)size;
+	return -ENOTSUP;
+}
+
 int brink_http_reply_begin(brink_http_request *request, unsigned status, const struct brink_http_header *headers,
                            size_t count, int64_t length, brink_http_ready_fn *on_ready, void *arg)
 {

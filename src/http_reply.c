@@ -8,14 +8,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#define MEASURED 4u /* headers whose lengths are kept between the look at them and the writing */
+
 struct reply {
 	unsigned status;
 	const struct brink_http_header *headers;
 	size_t count;
 	int64_t length; /* below 0: not known */
-	brink_buffer *body; /* NULL: it comes later, or not at all */
+	/* Both NULL: the body comes later, or not at all. */
+	brink_buffer *body;
+	const void *bytes; /* all of it, and little */
 	/* Found out. */
 	size_t lines; /* bytes that the headers take */
+	struct brink__http_lengths lengths[MEASURED]; /* of the first of them */
 	bool names_connection, says_close; /* the program's headers */
 	bool chunked, close;
 };
@@ -47,12 +52,14 @@ static int check(struct reply *reply)
 	reply->lines = 0;
 	for (size_t i = 0; i < reply->count; i++) {
 		const struct brink_http_header *header = &reply->headers[i];
-		size_t size = brink__http_header_size(header), name = size != 0 ? strlen(header->name) : 0;
+		struct brink__http_lengths lengths = brink__http_measure(header);
 
-		if (size == 0 || is_ours(header->name, name))
+		if (lengths.name == 0 || is_ours(header->name, lengths.name))
 			return -EINVAL;
-		reply->lines += size;
-		if (!is_word(header->name, name, "Connection"))
+		if (i < MEASURED)
+			reply->lengths[i] = lengths;
+		reply->lines += brink__http_line_size(lengths);
+		if (!is_word(header->name, lengths.name, "Connection"))
 			continue;
 		reply->names_connection = true;
 		reply->says_close = reply->says_close || brink__http_list_has(header->value, "close");
@@ -85,8 +92,18 @@ static char *write_status(char *at, unsigned status)
 	*at++ = (char)('0' + status / 10 % 10);
 	*at++ = (char)('0' + status % 10);
 	*at++ = ' ';
-	at = brink__http_write(at, brink__http_reason(status));
+	at = brink__http_write_reason(at, status);
 	return brink__http_write(at, "\r\n");
+}
+
+static char *write_headers(char *at, const struct reply *reply)
+{
+	for (size_t i = 0; i < reply->count; i++) {
+		const struct brink_http_header *header = &reply->headers[i];
+
+		at = brink__http_write_header(at, header, i < MEASURED ? reply->lengths[i] : brink__http_measure(header));
+	}
+	return at;
 }
 
 static char *write_framing(char *at, const struct reply *reply)
@@ -111,25 +128,40 @@ static char *write_connection(char *at, unsigned minor, const struct reply *repl
 	return brink__http_write(at, "Connection: keep-alive\r\n");
 }
 
+/* How much of the body is behind the head, in the same memory: all, or nothing. */
+static size_t little_of(const struct reply *reply)
+{
+	if (reply->bytes != NULL)
+		return (size_t)reply->length;
+	return reply->body != NULL && brink__http_is_little(reply->body) ? brink_buffer_length(reply->body) : 0;
+}
+
+static char *write_little(char *at, const struct reply *reply, size_t little)
+{
+	if (reply->bytes != NULL)
+		memcpy(at, reply->bytes, little);
+	else if (little > 0)
+		brink_buffer_copy(reply->body, 0, at, little);
+	return at + little;
+}
+
 /* The head; and behind it, if it is little, the body, which is empty then. */
 static int put_head(brink_buffer *out, unsigned minor, const struct reply *reply)
 {
-	size_t little = reply->body != NULL && brink__http_is_little(reply->body) ? brink_buffer_length(reply->body) : 0;
-	size_t room = HEAD_ROOM + reply->lines + little;
+	size_t little = little_of(reply), room = HEAD_ROOM + reply->lines + little;
 	char *start = brink_buffer_reserve(out, room, NULL), *at;
 
 	if (start == NULL)
 		return -ENOMEM;
 	at = write_status(start, reply->status);
 	at = brink__http_write_date(at);
-	at = brink__http_write_headers(at, reply->headers, reply->count);
+	at = write_headers(at, reply);
 	at = write_framing(at, reply);
 	at = write_connection(at, minor, reply);
 	at = brink__http_write(at, "\r\n");
-	if (little > 0)
-		at += brink_buffer_copy(reply->body, 0, at, little);
+	at = write_little(at, reply, little);
 	brink_buffer_commit(out, (size_t)(at - start));
-	if (little > 0)
+	if (little > 0 && reply->body != NULL)
 		brink_buffer_clear(reply->body);
 	return 0;
 }
@@ -179,42 +211,73 @@ static int begin_and_flush(brink_http_request *request, const struct reply *repl
 	return rc;
 }
 
+static int answer(brink_http_request *request, struct reply *reply)
+{
+	brink_buffer out = {0};
+	int rc;
+
+	if (request->begun)
+		return -EALREADY;
+	rc = prepare(request, reply, true, &out);
+	if (rc < 0)
+		return rc;
+	if (reply->body != NULL)
+		brink_buffer_move(&out, reply->body);
+	return begin_and_flush(request, reply, &out, true);
+}
+
 int brink_http_reply(brink_http_request *request, unsigned status, const struct brink_http_header *headers,
                      size_t count, brink_buffer *body)
 {
 	struct reply reply = {.status = status, .headers = headers, .count = count};
-	brink_buffer out = {0};
 	int rc;
 
 	reply.length = body == NULL ? 0 : (int64_t)brink_buffer_length(body);
 	reply.body = request->silent ? NULL : body;
-	if (request->begun)
-		return -EALREADY;
-	rc = prepare(request, &reply, true, &out);
-	if (rc < 0)
-		return rc;
-	if (reply.body != NULL)
-		brink_buffer_move(&out, body);
-	else if (body != NULL)
-		brink_buffer_clear(body);
-	return begin_and_flush(request, &reply, &out, true);
+	rc = answer(request, &reply);
+	if (rc == 0 && body != NULL)
+		brink__http_drop(body);
+	return rc;
+}
+
+static int reply_large(brink_http_request *request, unsigned status, const struct brink_http_header *headers,
+                       size_t count, const void *bytes, size_t size)
+{
+	brink_buffer body = {0};
+	int rc = brink_buffer_append(&body, bytes, size);
+
+	if (rc == 0)
+		rc = brink_http_reply(request, status, headers, count, &body);
+	brink_buffer_clear(&body);
+	return rc;
+}
+
+int brink_http_reply_bytes(brink_http_request *request, unsigned status, const struct brink_http_header *headers,
+                           size_t count, const void *bytes, size_t size)
+{
+	struct reply reply = {.status = status, .headers = headers, .count = count, .length = (int64_t)size};
+
+	if (size > BRINK__HTTP_LITTLE)
+		return reply_large(request, status, headers, count, bytes, size);
+	reply.bytes = request->silent ? NULL : bytes;
+	return answer(request, &reply);
 }
 
 /* After it the connection is closed: the client's version does not matter. */
 int brink__http_plain_reply(brink_http_request *request, unsigned status)
 {
 	const struct brink_http_header type = {"Content-Type", "text/plain; charset=utf-8"};
-	struct reply reply = {
-		.status = status, .headers = &type, .count = 1, .lines = brink__http_header_size(&type), .close = true};
+	struct reply reply = {.status = status, .headers = &type, .count = 1, .close = true};
 	brink_buffer out = {0};
 	char text[64];
 	int rc;
 
 	snprintf(text, sizeof text, "%u %s\n", status, brink__http_reason(status));
 	reply.length = (int64_t)strlen(text);
-	rc = put_head(&out, 1, &reply);
-	if (rc == 0 && !request->silent)
-		rc = brink__http_put(&out, text);
+	reply.bytes = request->silent ? NULL : text;
+	rc = check(&reply);
+	if (rc == 0)
+		rc = put_head(&out, 1, &reply);
 	if (rc == 0) {
 		pthread_mutex_lock(&request->session->lock);
 		begin(request, &reply, &out, true);

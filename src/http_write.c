@@ -10,63 +10,82 @@
 
 #define CHUNK_LINE 24u
 
-static const struct {
-	unsigned status;
-	const char *reason;
+/* All the same room, so that one is copied without a call. */
+#define R(status, reason) {status, sizeof(reason) - 1, reason}
+
+static const struct reason {
+	uint16_t status;
+	uint16_t size;
+	char text[BRINK__HTTP_REASON];
 } reasons[] = {
-	{200, "OK"}, {201, "Created"}, {202, "Accepted"}, {203, "Non-Authoritative Information"},
-	{204, "No Content"}, {205, "Reset Content"}, {206, "Partial Content"},
-	{300, "Multiple Choices"}, {301, "Moved Permanently"}, {302, "Found"}, {303, "See Other"},
-	{304, "Not Modified"}, {307, "Temporary Redirect"}, {308, "Permanent Redirect"},
-	{400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
-	{405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"},
-	{410, "Gone"}, {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
-	{414, "URI Too Long"}, {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"},
-	{417, "Expectation Failed"}, {421, "Misdirected Request"}, {422, "Unprocessable Content"},
-	{426, "Upgrade Required"}, {428, "Precondition Required"}, {429, "Too Many Requests"},
-	{431, "Request Header Fields Too Large"},
-	{500, "Internal Server Error"}, {501, "Not Implemented"}, {502, "Bad Gateway"},
-	{503, "Service Unavailable"}, {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"},
+	R(200, "OK"), R(201, "Created"), R(202, "Accepted"), R(203, "Non-Authoritative Information"),
+	R(204, "No Content"), R(205, "Reset Content"), R(206, "Partial Content"),
+	R(300, "Multiple Choices"), R(301, "Moved Permanently"), R(302, "Found"), R(303, "See Other"),
+	R(304, "Not Modified"), R(307, "Temporary Redirect"), R(308, "Permanent Redirect"),
+	R(400, "Bad Request"), R(401, "Unauthorized"), R(403, "Forbidden"), R(404, "Not Found"),
+	R(405, "Method Not Allowed"), R(406, "Not Acceptable"), R(408, "Request Timeout"), R(409, "Conflict"),
+	R(410, "Gone"), R(411, "Length Required"), R(412, "Precondition Failed"), R(413, "Content Too Large"),
+	R(414, "URI Too Long"), R(415, "Unsupported Media Type"), R(416, "Range Not Satisfiable"),
+	R(417, "Expectation Failed"), R(421, "Misdirected Request"), R(422, "Unprocessable Content"),
+	R(426, "Upgrade Required"), R(428, "Precondition Required"), R(429, "Too Many Requests"),
+	R(431, "Request Header Fields Too Large"),
+	R(500, "Internal Server Error"), R(501, "Not Implemented"), R(502, "Bad Gateway"),
+	R(503, "Service Unavailable"), R(504, "Gateway Timeout"), R(505, "HTTP Version Not Supported"),
 };
 
 /* Empty for what has no name: a reason need not be there. */
-const char *brink__http_reason(unsigned status)
+static const struct reason *reason_of(unsigned status)
 {
+	static const struct reason none;
+
 	for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++)
 		if (reasons[i].status == status)
-			return reasons[i].reason;
-	return "";
+			return &reasons[i];
+	return &none;
+}
+
+const char *brink__http_reason(unsigned status)
+{
+	return reason_of(status)->text;
+}
+
+char *brink__http_write_reason(char *at, unsigned status)
+{
+	const struct reason *reason = reason_of(status);
+
+	memcpy(at, reason->text, BRINK__HTTP_REASON);
+	return at + reason->size;
 }
 
 /* What could end the line, or the head, early would be the program's user speaking, not it. */
-size_t brink__http_header_size(const struct brink_http_header *header)
+struct brink__http_lengths brink__http_measure(const struct brink_http_header *header)
 {
-	size_t name, value;
+	const struct brink__http_lengths none = {0};
+	struct brink__http_lengths lengths;
 
 	if (header->name == NULL || header->value == NULL)
-		return 0;
-	name = strlen(header->name);
-	value = strlen(header->value);
-	if (name == 0 || brink__http_run(header->name, name, BRINK__HTTP_TOKEN) != name ||
-	    brink__http_text_run(header->value, value) != value)
-		return 0;
-	return name + value + 4;
+		return none;
+	lengths = (struct brink__http_lengths){strlen(header->name), strlen(header->value)};
+	if (brink__http_run(header->name, lengths.name, BRINK__HTTP_TOKEN) != lengths.name ||
+	    brink__http_text_run(header->value, lengths.value) != lengths.value)
+		return none;
+	return lengths;
 }
 
 /* ---- into memory ---- */
 
 char *brink__http_write_number(char *at, uint64_t number)
 {
-	char digits[BRINK__HTTP_NUMBER], *first = digits + sizeof digits;
-	size_t size;
+	char *end = at + 1, *digit;
 
+	for (uint64_t rest = number / 10; rest > 0; rest /= 10)
+		end++;
+	digit = end;
 	do {
-		*--first = (char)('0' + number % 10);
+		*--digit = (char)('0' + number % 10);
 		number /= 10;
-	} while (number > 0);
-	size = (size_t)(digits + sizeof digits - first);
-	memcpy(at, first, size);
-	return at + size;
+	} while (digit > at);
+	return end;
 }
 
 /* Not by strftime(), which knows the locale's names of days. */
@@ -104,28 +123,22 @@ char *brink__http_write_date(char *at)
 
 	if (now != date->second || date->size == 0)
 		renew(date, now);
-	memcpy(at, date->text, date->size);
+	memcpy(at, date->text, sizeof date->text); /* more than there is, but no call */
 	return at + date->size;
 }
 
-size_t brink__http_headers_size(const struct brink_http_header *headers, size_t count)
+static char *copy(char *at, const char *text, size_t size)
 {
-	size_t size = 0;
-
-	for (size_t i = 0; i < count; i++)
-		size += brink__http_header_size(&headers[i]);
-	return size;
+	memcpy(at, text, size);
+	return at + size;
 }
 
-char *brink__http_write_headers(char *at, const struct brink_http_header *headers, size_t count)
+char *brink__http_write_header(char *at, const struct brink_http_header *header, struct brink__http_lengths lengths)
 {
-	for (size_t i = 0; i < count; i++) {
-		at = brink__http_write(at, headers[i].name);
-		at = brink__http_write(at, ": ");
-		at = brink__http_write(at, headers[i].value);
-		at = brink__http_write(at, "\r\n");
-	}
-	return at;
+	at = copy(at, header->name, lengths.name);
+	at = brink__http_write(at, ": ");
+	at = copy(at, header->value, lengths.value);
+	return brink__http_write(at, "\r\n");
 }
 
 /* ---- into buffers ---- */

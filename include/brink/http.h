@@ -2,11 +2,7 @@
  *
  *     static void on_request(brink_http_request *request, void *arg)
  *     {
- *         brink_buffer page = {0};
- *
- *         brink_buffer_append(&page, "hello\n", 6);
- *         brink_http_reply(request, 200, NULL, 0, &page);
- *         brink_buffer_clear(&page);
+ *         brink_http_reply_bytes(request, 200, NULL, 0, "hello\n", 6);
  *         brink_http_request_free(request);
  *     }
  *
@@ -145,6 +141,11 @@ BRINK_API int brink_http_request_read(brink_http_request *request, brink_http_bo
  *   -ENOMEM */
 BRINK_API int brink_http_reply(brink_http_request *request, unsigned status,
                                const struct brink_http_header *headers, size_t count, brink_buffer *body);
+/* The same with a body of `size` bytes, which are copied; NULL, if there are none. For little ones it is the shorter
+ * way: they are written right behind the head. */
+BRINK_API int brink_http_reply_bytes(brink_http_request *request, unsigned status,
+                                     const struct brink_http_header *headers, size_t count, const void *bytes,
+                                     size_t size);
 
 /* Of a streamed reply: there is room again, or the connection has failed. On any thread. */
 typedef void brink_http_ready_fn(brink_http_request *request, void *arg);

@@ -27,6 +27,7 @@ extern const struct group socket_memory_group; /* socket_memory.c: too little of
 extern const struct group scarce_layers_group; /* scarce_layers.c: nor for what is above it, or below */
 extern const struct group address_group; /* address_text.c */
 extern const struct group http_serve_group; /* http_serve.c: what is answered, in order */
+extern const struct group http_reply_group; /* http_reply.c: by bytes */
 extern const struct group http_refuse_group; /* http_refuse.c: what is not HTTP, and limits */
 extern const struct group http_body_group; /* http_body.c: bodies both ways, streamed */
 extern const struct group http_time_group; /* http_time.c: slow clients */

@@ -35,6 +35,7 @@ socket_scenario_files = \
 	%reldir%/http_late.c \
 	%reldir%/http_memory.c \
 	%reldir%/http_refuse.c \
+	%reldir%/http_reply.c \
 	%reldir%/http_serve.c \
 	%reldir%/http_stage.c \
 	%reldir%/http_stage.h \
