@@ -144,11 +144,6 @@ void brink__channel_free(brink_socket *socket)
 	socket->upper = NULL;
 }
 
-struct brink__channel *brink__channel_of(brink_socket *socket)
-{
-	return socket->upper;
-}
-
 /* The channel of this life. */
 static struct brink__channel *channel_here(brink_socket *socket)
 {

@@ -96,7 +96,10 @@ int brink__messenger_create_raw(brink_messenger **messenger, brink_socket_bytes_
 void brink__messenger_install(struct brink__socket_config *config);
 brink_message *brink__message_create(void);
 /* The channel of a socket that has one; NULL. */
-struct brink__channel *brink__channel_of(brink_socket *socket);
+static inline struct brink__channel *brink__channel_of(const brink_socket *socket)
+{
+	return socket->upper;
+}
 /* On the loop's thread: closes the socket when all that was read from it is processed. No more
  * is read, but for the rest of a message of which its protocol has a part. */
 void brink__channel_close(brink_socket *socket);
