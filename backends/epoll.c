@@ -24,7 +24,7 @@ _Static_assert(EPOLLIN == BRINK_READ && EPOLLOUT == BRINK_WRITE && EPOLLERR == B
 
 struct brink__dispatcher {
 	int fd;
-	int (*wait)(struct brink__dispatcher *, int capacity, int64_t timeout);
+	int (*wait)(struct brink__dispatcher *, int capacity, int64_t timeout); /* up to a time from now */
 	const struct brink__table *table;
 	bool *renew;
 	struct epoll_event events[];
@@ -34,10 +34,8 @@ struct brink__dispatcher {
 
 static int wait_ms(struct brink__dispatcher *epoll, int capacity, int64_t timeout)
 {
-	int ms = -1;
+	int ms = timeout > (int64_t)INT_MAX * 1000000 ? INT_MAX : (int)((timeout + 999999) / 1000000);
 
-	if (timeout >= 0)
-		ms = timeout > (int64_t)INT_MAX * 1000000 ? INT_MAX : (int)((timeout + 999999) / 1000000);
 	return epoll_wait(epoll->fd, epoll->events, capacity, ms);
 }
 
@@ -46,7 +44,7 @@ static int wait_ms(struct brink__dispatcher *epoll, int capacity, int64_t timeou
 static int wait_ns(struct brink__dispatcher *epoll, int capacity, int64_t timeout)
 {
 	struct timespec limit = {.tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000};
-	int count = epoll_pwait2(epoll->fd, epoll->events, capacity, timeout < 0 ? NULL : &limit, NULL);
+	int count = epoll_pwait2(epoll->fd, epoll->events, capacity, &limit, NULL);
 
 	/* A kernel before 5.11, or an emulator, has milliseconds only. */
 	if (count >= 0 || (errno != ENOSYS && errno != EPERM))
@@ -76,8 +74,12 @@ static uint32_t translate_rare(uint32_t said)
 static int epoll_harvest(struct brink__dispatcher *epoll, struct brink__event *events, int capacity,
                          int64_t timeout)
 {
-	int count = epoll->wait(epoll, capacity, timeout), kept = 0;
+	int count, kept = 0;
 
+	if (timeout > 0)
+		count = epoll->wait(epoll, capacity, timeout);
+	else
+		count = epoll_wait(epoll->fd, epoll->events, capacity, timeout < 0 ? -1 : 0);
 	if (count < 0)
 		return -errno;
 	for (int i = 0; i < count; i++) {

@@ -40,8 +40,6 @@ unsigned brink__hooks_run(brink_loop *loop, enum brink_hook_point point)
 	struct brink_list *home = &loop->hooks[point], pass, called, *node;
 	unsigned calls = 0;
 
-	if (brink__likely(brink__list_empty(home)))
-		return 0;
 	brink__list_take(&pass, home);
 	brink__list_init(&called);
 	while ((node = brink__list_step(&pass, &called)) != NULL) {

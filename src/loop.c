@@ -60,6 +60,25 @@ static int collect(brink_loop *loop, int64_t timeout)
 	return count;
 }
 
+/* Each kind of work is looked for here: of most there is none in most turns. */
+static inline unsigned run_hooks(brink_loop *loop, enum brink_hook_point point)
+{
+	return brink__likely(brink__list_empty(&loop->hooks[point])) ? 0 : brink__hooks_run(loop, point);
+}
+
+static inline unsigned run_all(brink_loop *loop)
+{
+	unsigned calls = 0;
+
+	if (loop->wheel.count != 0)
+		calls += brink__timers_run(loop);
+	if (brink__unlikely(brink__signals_waiting(loop)))
+		calls += brink__signals_run(loop);
+	if (brink__tasks_waiting(loop) || loop->taken != NULL)
+		calls += brink__tasks_run(loop);
+	return calls + brink__tickets_run(loop);
+}
+
 /* Whether there is anything left that could ever make a call. */
 static bool has_reason_to_run(brink_loop *loop)
 {
@@ -80,7 +99,7 @@ static int turn(brink_loop *loop, int64_t timeout)
 		result = brink__loop_renew(loop);
 	if (result < 0)
 		return result;
-	brink__hooks_run(loop, BRINK_HOOK_PREPARE);
+	run_hooks(loop, BRINK_HOOK_PREPARE);
 	/* A hook may have stopped the last of all, and a renewal have found it gone. */
 	if (timeout < 0 && !has_reason_to_run(loop))
 		timeout = 0;
@@ -88,13 +107,10 @@ static int turn(brink_loop *loop, int64_t timeout)
 	if (result < 0)
 		return result;
 	loop->stale_now = true; /* the wait took time; the first who asks reads the clock */
-	brink__hooks_run(loop, BRINK_HOOK_CHECK);
-	calls = brink__timers_run(loop);
-	calls += brink__signals_run(loop);
-	calls += brink__tasks_run(loop);
-	calls += brink__tickets_run(loop);
+	run_hooks(loop, BRINK_HOOK_CHECK);
+	calls = run_all(loop);
 	if (calls == 0)
-		calls = brink__hooks_run(loop, BRINK_HOOK_IDLE);
+		calls = run_hooks(loop, BRINK_HOOK_IDLE);
 	return (int)calls;
 }
 

@@ -280,8 +280,6 @@ unsigned brink__signals_run(brink_loop *loop)
 	struct brink_list pass, *node;
 	unsigned calls = 0;
 
-	if (brink__likely(!brink__signals_waiting(loop)))
-		return 0;
 	atomic_store(&loop->signalled, false);
 	for (int i = 0; i < BRINK__SIGNAL_WORDS; i++)
 		arrived[i] = atomic_exchange(&loop->arrived[i], 0);

@@ -62,8 +62,6 @@ unsigned brink__tasks_run(brink_loop *loop)
 	unsigned calls = 0;
 	brink_task *task;
 
-	if (brink__likely(!brink__tasks_waiting(loop) && loop->taken == NULL))
-		return 0;
 	/* Only these: what they post belongs to the next turn, also if one of them cancels
 	 * another, which takes what is posted. They are taken off one by one so that a call
 	 * may cancel a later one. */

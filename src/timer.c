@@ -164,7 +164,7 @@ unsigned brink__timers_run(brink_loop *loop)
 	struct brink_list *node;
 	unsigned calls = 0;
 
-	if (brink__likely(wheel->count == 0 || wheel->next > brink__loop_clock(loop)))
+	if (brink__likely(wheel->next > brink__loop_clock(loop)))
 		return 0;
 	/* Tick by tick, so that timers are called while they are in the cache, where very many are
 	 * due. What their calls start with no delay is for the next turn. */
