@@ -75,6 +75,10 @@ struct brink__dispatcher_ops {
 	const char *note;  /* one line for brink_backends() */
 	unsigned features; /* BRINK_FEATURE_* */
 
+	/* What closes the last descriptor of a file makes the kernel forget it: before that, remove need
+	 * not be called. Where others share the file, a wait meets the registration: see renew. */
+	bool closing_removes;
+
 	/* -ENOSYS or -EPERM where the kernel or a filter refuses the mechanism. */
 	int (*open)(struct brink__dispatcher **, const struct brink__dispatcher_options *);
 

@@ -203,6 +203,7 @@ const struct brink__dispatcher_ops brink__epoll = {
 	.name = "epoll",
 	.note = "Linux epoll(7), edge-triggered",
 	.features = BRINK_FEATURE_FD | BRINK_FEATURE_SCALES,
+	.closing_removes = true,
 	.open = epoll_open,
 	.close = epoll_close,
 	.add = epoll_add,

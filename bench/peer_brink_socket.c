@@ -14,7 +14,8 @@ static void on_bytes(brink_socket *socket, brink_buffer *in, void *arg)
 
 static void on_accept(brink_listener *listener, int fd, const struct brink_address *peer, void *arg)
 {
-	const struct brink_socket_options options = {.fd = fd, .flags = BRINK_SOCKET_AS_IT_IS, .on_bytes = on_bytes};
+	const struct brink_socket_options options = {
+		.fd = fd, .flags = BRINK_SOCKET_AS_IT_IS | BRINK_SOCKET_TCP, .on_bytes = on_bytes};
 	brink_socket_id id;
 
 	(void)listener;

@@ -79,7 +79,7 @@ static void on_listener(brink_watch *watch, unsigned ready)
 		if (connection == NULL)
 			abort();
 		brink_watch_init(&connection->watch, on_ready);
-		if (brink_watch_start(watch->loop, &connection->watch, fd, BRINK_READ) < 0)
+		if (brink_watch_start(watch->loop, &connection->watch, fd, BRINK_READ | BRINK_TCP) < 0)
 			abort();
 	}
 }

@@ -2,6 +2,8 @@
 #ifndef BRINK_LISTENER_INTERNAL_H
 #define BRINK_LISTENER_INTERNAL_H
 
+#include "table.h"
+
 #include <brink/listener.h>
 #include <brink/task.h>
 #include <brink/timer.h>
@@ -87,6 +89,11 @@ struct brink_listener {
 };
 
 /* listener.c */
+/* Then what it accepts is, too. Known while it listens. */
+static inline bool brink__listener_is_tcp(const brink_listener *listener)
+{
+	return listener->watch.slot != NULL && listener->watch.slot->kind == BRINK__KIND_TCP;
+}
 /* Goes on accepting in the next turn, if nothing stands against it. */
 void brink__listener_go_on(brink_listener *listener);
 void brink__listener_close(brink_listener *listener);

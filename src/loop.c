@@ -50,6 +50,7 @@ static int collect(brink_loop *loop, int64_t timeout)
 	loop->counters.waits++;
 	count = loop->ops->wait(loop->dispatcher, loop->events, loop->batch, timeout);
 	loop->unsent = false;
+	loop->shares = loop->shares || loop->renew;
 	brink__trace(loop, BRINK_TRACE_WOKEN, -1, 0, NULL, count);
 	if (count == -EINTR)
 		count = 0; /* a signal; whoever turns knows how much time is left */

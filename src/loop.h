@@ -45,6 +45,7 @@ struct brink_loop {
 	int host_fd; /* the descriptor that the host was told last; -1: there is no host */
 	bool unsent; /* a write of this turn is left to the next wait */
 	bool renew;  /* the dispatcher has to be opened anew before the next wait */
+	bool shares; /* a registration has outlived the close of its descriptor: others have its file, and may have more */
 	bool incomplete; /* the dispatcher does not have all slots: leave it alone until it is renewed */
 
 	/* What other threads and signal handlers touch. */
@@ -183,6 +184,8 @@ void brink__ticket_again(brink_loop *loop, struct brink__slot *slot, unsigned di
 int brink__watch_check_interest(const brink_watch *watch, unsigned interest);
 /* As brink_watch_start(), for a connection that is the library's own: nobody closes it without a stop. */
 int brink__watch_start_connection(brink_loop *loop, brink_watch *watch, int fd, unsigned interest);
+/* As brink_watch_stop(), by who closes the descriptor next, or replaces what is behind it. */
+void brink__watch_stop_closing(brink_watch *watch);
 /* Rearms on the loop's thread, taking directions on; `look` as above. */
 int brink__watch_rearm_here(brink_watch *watch, unsigned directions, bool look);
 int brink__watch_again_here(brink_watch *watch, unsigned directions);

@@ -203,6 +203,12 @@ bool brink__os_identify_connection(int fd, struct brink__file *file)
 	return true;
 }
 
+void brink__os_identify_tcp(int fd, struct brink__file *file)
+{
+	*file = (struct brink__file){.able = BRINK__DIRECTIONS};
+	set_socket(fd, file, BRINK__KIND_TCP);
+}
+
 static void identify_pipe(int fd, struct brink__file *file)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -49,6 +49,8 @@ struct brink__file {
 int brink__os_identify(int fd, struct brink__file *file);
 /* The same for what should be a connection, in fewer calls: true when it is. Its identity is not asked for. */
 bool brink__os_identify_connection(int fd, struct brink__file *file);
+/* The same for what is known to be TCP. */
+void brink__os_identify_tcp(int fd, struct brink__file *file);
 
 #if defined(MSG_NOSIGNAL)
 #define BRINK__MSG_NOSIGNAL MSG_NOSIGNAL

@@ -104,6 +104,8 @@ int brink__gate_open(struct brink__gate *gate, const struct brink_server_options
 		gate->closed = false;
 		gate->listener->shared = &gate->server->listening;
 		brink_listener_address(gate->listener, &gate->address);
+		if (brink__listener_is_tcp(gate->listener))
+			gate->config->options.flags |= BRINK_SOCKET_TCP;
 	}
 	return rc;
 }

@@ -147,6 +147,17 @@ static void close_down(brink_socket *socket)
 		alone(socket);
 }
 
+/* Where nobody is writing the descriptor is closed now. */
+static void stop_watch(brink_socket *socket)
+{
+	if (!brink_watch_active(&socket->watch))
+		return;
+	if (atomic_load(&socket->tail) == NULL)
+		brink__watch_stop_closing(&socket->watch);
+	else
+		brink_watch_stop(&socket->watch);
+}
+
 /* Goes as far as it can; who is in the way posts again when he has left. */
 static void end(brink_socket *socket)
 {
@@ -161,8 +172,7 @@ static void end(brink_socket *socket)
 	if (!socket->torn) {
 		socket->torn = true;
 		socket->loop->references++; /* until on_close: the watch was a reason to run so far */
-		if (brink_watch_active(&socket->watch))
-			brink_watch_stop(&socket->watch);
+		stop_watch(socket);
 		brink__socket_take_result(socket);
 		brink__socket_stream_close(socket);
 		brink__socket_dial_stop(socket);

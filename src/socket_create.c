@@ -24,12 +24,14 @@ static bool is_usable(const struct brink_transport *transport)
 	return transport->readv != NULL && transport->writev != NULL;
 }
 
+#define FLAGS (BRINK_SOCKET_DELAY | BRINK_SOCKET_KEEPALIVE | BRINK_SOCKET_PAUSED | BRINK_SOCKET_AS_IT_IS | BRINK_SOCKET_TCP)
+
 static int check(const struct brink_socket_options *options)
 {
 	for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
 		if (options->reserved[i] != NULL)
 			return -EINVAL;
-	if (options->flags & ~(BRINK_SOCKET_DELAY | BRINK_SOCKET_KEEPALIVE | BRINK_SOCKET_PAUSED | BRINK_SOCKET_AS_IT_IS))
+	if ((options->flags & ~FLAGS) != 0)
 		return -EINVAL;
 	if (options->address == NULL && options->name == NULL && (options->fd < 0 || options->probe_interval != 0))
 		return -EINVAL;

@@ -114,6 +114,8 @@ static void on_edge(brink_watch *watch, unsigned ready)
 
 static int start_watch(brink_socket *socket, unsigned interest)
 {
+	if (brink__socket_options(socket)->flags & BRINK_SOCKET_TCP && !socket->config->client)
+		interest |= BRINK_TCP;
 	brink_watch_init(&socket->watch, on_edge);
 	return brink__watch_start_connection(socket->loop, &socket->watch, socket->fd, interest);
 }

@@ -122,15 +122,30 @@ static bool is_registered(const brink_loop *loop, int fd)
 	return slot != NULL && slot->token != 0;
 }
 
-static int attach(brink_loop *loop, brink_watch *watch, int fd, unsigned directions, bool ours)
+/* What who starts a watch knows of its descriptor, beside that it is not closed without a stop. */
+enum origin { UNKNOWN, CONNECTION, TCP };
+
+static int identify(const brink_loop *loop, int fd, enum origin origin, struct brink__file *file)
+{
+	if (fd < 0)
+		return -EBADF;
+	if (origin == UNKNOWN || is_registered(loop, fd))
+		return brink__os_identify(fd, file);
+	brink__assert(origin != TCP || brink__os_identify(fd, file) < 0 || file->kind == BRINK__KIND_TCP);
+	if (origin == TCP)
+		brink__os_identify_tcp(fd, file);
+	else if (!brink__os_identify_connection(fd, file))
+		return brink__os_identify(fd, file);
+	return 0;
+}
+
+static int attach(brink_loop *loop, brink_watch *watch, int fd, unsigned directions, enum origin origin)
 {
 	bool level = (watch->mode & BRINK_LEVEL) != 0;
 	struct brink__file file;
 	struct brink__slot *slot;
-	int result = 0;
+	int result = identify(loop, fd, origin, &file);
 
-	if (!ours || is_registered(loop, fd) || !brink__os_identify_connection(fd, &file))
-		result = brink__os_identify(fd, &file);
 	if (result < 0)
 		return result;
 	if (directions & ~file.able)
@@ -159,12 +174,12 @@ static int attach(brink_loop *loop, brink_watch *watch, int fd, unsigned directi
 
 int brink__watch_check_interest(const brink_watch *watch, unsigned interest)
 {
-	bool known = (interest & ~(BRINK__DIRECTIONS | BRINK_LEVEL)) == 0;
+	bool known = (interest & ~(BRINK__DIRECTIONS | BRINK_LEVEL | BRINK_TCP)) == 0;
 
-	return known && interest != 0 && watch->call != NULL ? 0 : -EINVAL;
+	return known && (interest & ~BRINK_TCP) != 0 && watch->call != NULL ? 0 : -EINVAL;
 }
 
-static int start(brink_loop *loop, brink_watch *watch, int fd, unsigned interest, bool ours)
+static int start(brink_loop *loop, brink_watch *watch, int fd, unsigned interest, enum origin origin)
 {
 	int result = brink__watch_check_interest(watch, interest);
 
@@ -173,7 +188,7 @@ static int start(brink_loop *loop, brink_watch *watch, int fd, unsigned interest
 	if (watch->slot != NULL)
 		return -EEXIST;
 	watch->mode = (unsigned char)(interest & BRINK_LEVEL);
-	result = attach(loop, watch, fd, interest & BRINK__DIRECTIONS, ours);
+	result = attach(loop, watch, fd, interest & BRINK__DIRECTIONS, origin);
 	if (result < 0)
 		return result;
 	watch->loop = loop;
@@ -188,18 +203,28 @@ static int start(brink_loop *loop, brink_watch *watch, int fd, unsigned interest
 
 int brink_watch_start(brink_loop *loop, brink_watch *watch, int fd, unsigned interest)
 {
-	return start(loop, watch, fd, interest, false);
+	return start(loop, watch, fd, interest, interest & BRINK_TCP ? TCP : UNKNOWN);
 }
 
 int brink__watch_start_connection(brink_loop *loop, brink_watch *watch, int fd, unsigned interest)
 {
-	return start(loop, watch, fd, interest, true);
+	return start(loop, watch, fd, interest, interest & BRINK_TCP ? TCP : CONNECTION);
 }
 
 /* ---- stopping ---- */
 
+/* Whether the kernel has to be told that a registration is over. In a forked child its object is the parent's too:
+ * leave it alone. And the close that follows may tell it as well: as long as no file was seen to have other
+ * descriptors, and no host waits, which would be told of what is not for it. */
+static bool is_to_be_removed(const brink_loop *loop, bool closing)
+{
+	if (closing && loop->ops->closing_removes && !loop->shares && loop->host_fd < 0)
+		return false;
+	return brink__loop_has_kernel(loop);
+}
+
 /* Takes `directions` from their owner; the registration ends with the last of them. */
-static void detach(brink_loop *loop, struct brink__slot *slot, unsigned directions)
+static void detach(brink_loop *loop, struct brink__slot *slot, unsigned directions, bool closing)
 {
 	if (directions == 0)
 		return;
@@ -211,8 +236,7 @@ static void detach(brink_loop *loop, struct brink__slot *slot, unsigned directio
 	/* The next owner has not been told, and has not asked for a rearm. */
 	slot->state &= (uint8_t)~(BRINK__TOLD(directions) | BRINK__UNARMED);
 	if (slot->wanted == 0) {
-		/* In a forked child the kernel's object is the parent's too: leave it alone. */
-		if (brink__loop_has_kernel(loop))
+		if (is_to_be_removed(loop, closing))
 			loop->ops->remove(loop->dispatcher, slot);
 		end_registration(slot);
 	} else if (slot->level && brink__loop_has_kernel(loop) && loop->ops->arm(loop->dispatcher, slot) < 0) {
@@ -221,13 +245,12 @@ static void detach(brink_loop *loop, struct brink__slot *slot, unsigned directio
 	}
 }
 
-int brink_watch_stop(brink_watch *watch)
+/* Of one that is started. */
+static void stop(brink_watch *watch, bool closing)
 {
 	struct brink__slot *slot = watch->slot;
 	unsigned directions;
 
-	if (slot == NULL)
-		return -ENOENT;
 	brink__assert(brink__loop_on_thread(watch->loop));
 	brink__watch_withdraw(watch);
 	directions = owned(slot, watch);
@@ -237,9 +260,21 @@ int brink_watch_stop(brink_watch *watch)
 		watch->loop->references--;
 	if (watch->interest == 0)
 		wake(watch);
-	detach(watch->loop, slot, directions);
+	detach(watch->loop, slot, directions, closing);
 	watch->slot = NULL;
+}
+
+int brink_watch_stop(brink_watch *watch)
+{
+	if (watch->slot == NULL)
+		return -ENOENT;
+	stop(watch, false);
 	return 0;
+}
+
+void brink__watch_stop_closing(brink_watch *watch)
+{
+	stop(watch, true);
 }
 
 int brink_watch_close(brink_watch *watch)
@@ -256,8 +291,8 @@ int brink_watch_close(brink_watch *watch)
 	}
 	for (int side = 0; side < 2; side++)
 		if (slot->owner[side] != NULL && slot->owner[side] != watch)
-			brink_watch_stop(slot->owner[side]);
-	brink_watch_stop(watch);
+			stop(slot->owner[side], false);
+	stop(watch, true);
 	return close(watch->fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
@@ -304,10 +339,10 @@ int brink_watch_set(brink_watch *watch, unsigned interest)
 	more = interest & ~had;
 	/* Widen first: what fails then leaves everything as it was. */
 	if (more != 0)
-		result = had != 0 ? take_on(watch->loop, watch, more) : attach(watch->loop, watch, watch->fd, more, false);
+		result = had != 0 ? take_on(watch->loop, watch, more) : attach(watch->loop, watch, watch->fd, more, UNKNOWN);
 	if (result < 0)
 		return result;
-	detach(watch->loop, slot, had & ~interest);
+	detach(watch->loop, slot, had & ~interest, false);
 	if (had == 0 && interest != 0)
 		wake(watch);
 	else if (had != 0 && interest == 0)

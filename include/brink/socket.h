@@ -66,6 +66,7 @@ typedef int brink_probe_fn(brink_socket *socket, void *arg);
 #define BRINK_SOCKET_PAUSED 4u    /* as if brink_socket_pause() had been called */
 #define BRINK_SOCKET_AS_IT_IS 8u  /* `fd` is non-blocking and close-on-exec and has the options that
                                    * it is to have: no system call is made for them */
+#define BRINK_SOCKET_TCP 16u      /* `fd` is a TCP connection: it is not asked what it is */
 
 /* All zero asks for the defaults; one of `address`, `name` and `fd` says what it is about. */
 struct brink_socket_options {

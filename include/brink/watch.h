@@ -48,6 +48,10 @@ BRINK_BEGIN_DECLS
 /* For brink_watch_start(): level-triggered, without tickets: called each turn while
  * ready. For libraries that expect it (curl, c-ares, libpq). */
 #define BRINK_LEVEL 32u
+/* For brink_watch_start(): the descriptor is a TCP connection or listener, and is not closed without a stop. Then
+ * nothing is asked of the system about it: two or three system calls less, for who accepts many connections. Said of
+ * anything else, what a short read means and what is reported would be wrong (a debug build looks). */
+#define BRINK_TCP 64u
 
 /* `ready` holds BRINK_READ and/or BRINK_WRITE, with BRINK_EOF and BRINK_ERROR beside
  * them where known. They are hints: the read or write decides. */
@@ -77,14 +81,15 @@ BRINK_API void brink_watch_init(brink_watch *watch, brink_watch_fn *call);
 
 /* Calls `watch->call` when `fd` is ready in a direction of `interest`: BRINK_READ,
  * BRINK_WRITE or both, with BRINK_LEVEL for level-triggering (then also without a
- * direction: registered later by brink_watch_set()). What is ready already is an event
+ * direction: registered later by brink_watch_set()), and with BRINK_TCP. What is ready already is an event
  * too. The descriptor stays the caller's. On one loop a direction of a descriptor has
  * one watch: reader and writer may be two, both with or both without BRINK_LEVEL.
  * Writers usually start with BRINK_READ alone: brink_watch_write() takes the write
  * direction when it first has to wait.
  *   -EEXIST   the watch is started, or the direction has a watch on this loop
  *   -EINVAL   no direction, an unknown bit, no callback, or LEVEL and not mixed
- *   -EBADF    not an open descriptor, or not open for that direction (pipes)
+ *   -EBADF    not an open descriptor (with BRINK_TCP not every mechanism says so), or not open for that
+ *             direction (pipes)
  *   -EPERM    a regular file, directory or block device: these are always ready
  *   -ENOMEM, -ENOSPC (the system's limit on watches), or what the kernel said of a
  *             device that it cannot watch */
@@ -96,7 +101,9 @@ BRINK_API int brink_watch_start(brink_loop *loop, brink_watch *watch, int fd, un
 BRINK_API int brink_watch_stop(brink_watch *watch);
 
 /* Stops the watch and closes its descriptor, in the right order. Another watch on the
- * same descriptor and loop (the other direction's) is stopped too, without a call.
+ * same descriptor and loop (the other direction's) is stopped too, without a call. Where the
+ * kernel forgets a descriptor with its close (epoll), that is left to it, until a file turns out to have other
+ * descriptors, a child's for instance: stop and close by yourself what you know to have.
  *   -ENOENT   it is not started: nothing was closed
  *   -EBADF    its descriptor was closed without a stop, and the number is watched as another
  *             file's by now: the watch is stopped, and nothing was closed */

@@ -42,7 +42,9 @@ static void start_interest(enum kind kind)
 	refuse(loop, pair.ours, BRINK_EOF, -EINVAL);
 	refuse(loop, pair.ours, BRINK_READ | BRINK_ERROR, -EINVAL);
 	refuse(loop, pair.ours, BRINK_READ | UNKNOWN_BIT, -EINVAL);
-	refuse(loop, pair.ours, BRINK_WRITE | 64u, -EINVAL);
+	refuse(loop, pair.ours, BRINK_WRITE | 128u, -EINVAL);
+	refuse(loop, pair.ours, BRINK_TCP, -EINVAL);
+	refuse(loop, -1, BRINK_READ | BRINK_TCP, -EBADF);
 	refuse(loop, pair.ours, BRINK_READ | 0x80000000u, -EINVAL);
 	brink_watch_init(&watch, NULL);
 	CHECK_ERROR(brink_watch_start(loop, &watch, pair.ours, BRINK_READ), -EINVAL);

@@ -31,6 +31,32 @@ static void short_read_hands_back(enum kind kind)
 	end_loop(loop, &pair);
 }
 
+/* Of what is said to be TCP, and is, nothing has to be asked: all is as ever, and no matter who starts after it. */
+static void said_to_be_tcp(enum kind kind)
+{
+	struct pair pair = open_pair(kind, BRINK_READ);
+	brink_loop *loop = new_loop();
+	struct probe reader, writer;
+	char bytes[100];
+
+	start_probe(loop, &reader, "reader", pair.ours, BRINK_READ | BRINK_TCP);
+	start_probe(loop, &writer, "writer", pair.ours, BRINK_WRITE);
+	expect_event(loop, &writer, BRINK_WRITE, NOT_WRITE);
+	for (int round = 0; round < 4; round++) {
+		feed(&pair, 5);
+		expect_event(loop, &reader, BRINK_READ, NOT_READ);
+		CHECK_EQ(brink_watch_read(&reader.watch, bytes, sizeof bytes), 5);
+		CHECK_ERROR(brink_watch_read(&reader.watch, bytes, sizeof bytes), -EAGAIN);
+	}
+	stop_probe(&reader);
+	start_probe(loop, &reader, "reader again", pair.ours, BRINK_READ);
+	feed_and_expect(loop, &pair, &reader, 1);
+	stop_probe(&writer);
+	close_probe(&reader, &pair.ours);
+	expect_silence(loop);
+	end_loop(loop, &pair);
+}
+
 static void short_readv_hands_back(enum kind kind)
 {
 	struct pair pair = open_pair(kind, BRINK_READ);
@@ -315,6 +341,7 @@ static void wrong_directions(enum kind kind)
 
 static const struct scenario scenarios[] = {
 	SCENARIO("helper/short-read-hands-back", short_read_hands_back, KINDS_TCP, .promises = {16, 3}),
+	SCENARIO("helper/said-to-be-tcp", said_to_be_tcp, KIND_TCP | KIND_TCP6, .promises = {2, 11}),
 	SCENARIO("helper/short-readv-hands-back", short_readv_hands_back, KINDS_TCP, .promises = {16, 3}),
 	SCENARIO("helper/data-after-the-short-read", data_after_the_short_read, KINDS_ALL, .promises = {16}),
 	SCENARIO("helper/descriptors-between-the-bytes", descriptors_between_the_bytes, KIND_UNIX,

@@ -151,9 +151,9 @@ static void duplicate_stays_open(enum kind kind)
 	expect_silence(loop);
 	close_probe(&old, &pair.ours);
 	pair.ours = duplicate;
+	take_number(&other.ours, number); /* which a mechanism that is opened anew could have */
 	feed(&pair, 3);
 	expect_silence(loop);
-	take_number(&other.ours, number);
 	start_probe(loop, &fresh, "fresh", number, BRINK_READ);
 	feed(&pair, 3);
 	expect_silence(loop);
@@ -164,6 +164,40 @@ static void duplicate_stays_open(enum kind kind)
 	stop_probe(&old);
 	stop_probe(&fresh);
 	end_loop(loop, &pair);
+	close_pair(&other);
+}
+
+/* Again and again, while others go on. */
+static void duplicates_stay_open(enum kind kind)
+{
+	struct pair pairs[MANY], other = open_pair(kind, BRINK_READ);
+	brink_loop *loop = new_loop();
+	struct probe old[MANY], good;
+
+	start_probe(loop, &good, "good", other.ours, BRINK_READ);
+	for (int i = 0; i < MANY; i++) {
+		int duplicate;
+
+		pairs[i] = open_pair(kind, BRINK_READ);
+		start_probe(loop, &old[i], "old", pairs[i].ours, BRINK_READ);
+		expect_quiet(loop, &old[i], BRINK_READ);
+		duplicate = duplicate_of(pairs[i].ours);
+		close_probe(&old[i], &pairs[i].ours);
+		pairs[i].ours = duplicate;
+		/* Of some the mechanism hears at once, of the others together. */
+		if (i % 3 == 0)
+			feed(&pairs[i], 3);
+		feed_and_expect(loop, &other, &good, 1);
+		read_dry(loop, &good);
+	}
+	for (int i = 0; i < MANY; i++)
+		feed(&pairs[i], 3);
+	expect_silence(loop);
+	feed_and_expect(loop, &other, &good, 1);
+	stop_probe(&good);
+	CHECK_OK(brink_loop_destroy(loop));
+	for (int i = 0; i < MANY; i++)
+		close_pair(&pairs[i]);
 	close_pair(&other);
 }
 
@@ -202,6 +236,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("removal/more-changes-than-events", more_changes_than_events, KINDS_ALL,
 	         .promises = {6, 8}),
 	SCENARIO("removal/duplicate-stays-open", duplicate_stays_open, KINDS_ALL, .promises = {6}),
+	SCENARIO("removal/duplicates-stay-open", duplicates_stay_open, KINDS_ALL, .promises = {6}),
 	SCENARIO("removal/duplicates-watched-both", duplicates_watched_both, KINDS_ALL,
 	         .promises = {5, 6}),
 	NO_MORE_SCENARIOS,

@@ -35,6 +35,12 @@ TESTS += %reldir%/clock
 %canon_reldir%_clock_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 endif
 
+if BACKEND_EPOLL
+check_PROGRAMS += %reldir%/closing
+TESTS += %reldir%/closing
+%canon_reldir%_closing_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+endif
+
 if BACKEND_IO_URING
 check_PROGRAMS += %reldir%/io_uring
 TESTS += %reldir%/io_uring
