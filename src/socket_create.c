@@ -24,7 +24,8 @@ static bool is_usable(const struct brink_transport *transport)
 	return transport->readv != NULL && transport->writev != NULL;
 }
 
-#define FLAGS (BRINK_SOCKET_DELAY | BRINK_SOCKET_KEEPALIVE | BRINK_SOCKET_PAUSED | BRINK_SOCKET_AS_IT_IS | BRINK_SOCKET_TCP)
+#define FLAGS                                                                                                  \
+	(BRINK_SOCKET_DELAY | BRINK_SOCKET_KEEPALIVE | BRINK_SOCKET_PAUSED | BRINK_SOCKET_AS_IT_IS | BRINK_SOCKET_TCP)
 
 static int check(const struct brink_socket_options *options)
 {
