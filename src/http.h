@@ -25,6 +25,7 @@
 #include <brink/http.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/types.h>
 
@@ -61,11 +62,14 @@ uint64_t brink__http_parser_seen(struct brink__http_parser *parser);
 
 /* ---- scanning ---- */
 
+#define BRINK__HTTP_ENDS 8u
+
 struct brink__http_scan {
 	size_t at;       /* bytes looked at */
 	size_t line;     /* of the line that is being looked at */
 	unsigned lines;  /* that have ended */
 	unsigned char previous;
+	uint16_t ends[BRINK__HTTP_ENDS]; /* of the first of them: what was looked at then */
 };
 
 /* On with the bytes of `in`. 1: the head ends at scan->at; 0: more are needed; or -EPROTO or

@@ -71,18 +71,27 @@ static bool line_is_sound(const char *line, size_t size)
 	return name > 0 && name < size && line[name] == ':';
 }
 
-/* All but the last, empty line: each ends with CR LF, as was seen. */
-static int check_lines(struct brink__http_head *head, size_t size, unsigned *status)
+/* Where the line that begins at `line`, the one of that number, ends. */
+static char *end_of_line(const struct brink__http_head *head, const struct brink__http_scan *scan, unsigned number,
+                         char *line)
 {
-	char *line = head->bytes, *end = head->bytes + size - 2;
-	bool first = true;
+	if (number < BRINK__HTTP_ENDS)
+		return head->bytes + scan->ends[number];
+	return (char *)memchr(line, '\n', (size_t)(head->bytes + scan->at - line)) + 1;
+}
 
-	while (line < end) {
-		char *next = memchr(line, '\n', (size_t)(end - line));
-		size_t length = (size_t)(next - line) - 1;
-		int rc = 0;
+/* All but the last, empty line: each ends with CR LF, as was seen. */
+static int check_lines(struct brink__http_head *head, const struct brink__http_scan *scan, unsigned *status)
+{
+	char *line = head->bytes, *next;
 
-		if (!first)
+	for (unsigned i = 0; i < scan->lines; i++, line = next) {
+		size_t length;
+		int rc;
+
+		next = end_of_line(head, scan, i, line);
+		length = (size_t)(next - line) - 2;
+		if (i > 0)
 			rc = line_is_sound(line, length) ? 0 : -EPROTO;
 		else if (head->response)
 			rc = check_status_line(head, line, length, status);
@@ -90,8 +99,6 @@ static int check_lines(struct brink__http_head *head, size_t size, unsigned *sta
 			rc = check_request_line(head, line, length, status);
 		if (rc < 0)
 			return rc;
-		first = false;
-		line = next + 1;
 	}
 	return 0;
 }
@@ -187,18 +194,19 @@ static struct brink__http_head *create(brink_buffer *in, const struct brink__htt
 	return head;
 }
 
-static int parse(struct brink__http_head *head, struct brink__http_parser *parser, size_t size, unsigned *status)
+static int parse(struct brink__http_head *head, struct brink__http_parser *parser,
+                 const struct brink__http_scan *scan, unsigned *status)
 {
-	int rc = check_lines(head, size, status), framing;
+	int rc = check_lines(head, scan, status), framing;
 
 	if (rc < 0)
 		return rc;
-	rc = brink__http_parser_head(parser, head, head->bytes, size);
+	rc = brink__http_parser_head(parser, head, head->bytes, scan->at);
 	complete(head);
 	head->count = head->values;
 	if (head->count != head->room)
 		return rc < 0 ? rc : -EPROTO;
-	end_parts(head, size);
+	end_parts(head, scan->at);
 	/* What the headers say decides on the status, also where the parser has refused it. */
 	framing = head->response ? brink__http_framing_of_response(head) : brink__http_framing_of_request(head, status);
 	return framing < 0 ? framing : rc;
@@ -212,7 +220,7 @@ int brink__http_head_create(struct brink__http_head **head, struct brink__http_r
 	reader->status = 0;
 	if (made == NULL)
 		return -ENOMEM;
-	rc = parse(made, reader->parser, reader->scan.at, &reader->status);
+	rc = parse(made, reader->parser, &reader->scan, &reader->status);
 	if (rc < 0) {
 		if (reader->status == 0)
 			reader->status = rc == -ENOTSUP ? 501 : 400;

@@ -30,6 +30,8 @@ static int end_line(struct brink__http_scan *scan, const struct brink_http_limit
 	scan->line = 0;
 	if (empty)
 		return 1;
+	if (scan->lines < BRINK__HTTP_ENDS)
+		scan->ends[scan->lines] = (uint16_t)scan->at; /* an empty line is to follow within the longest head, 64 KiB */
 	scan->lines++;
 	/* The first line is no header. */
 	return scan->lines - 1 > limits->max_headers ? refuse(status, 431) : 0;
