@@ -76,7 +76,8 @@ struct brink__dispatcher_ops {
 	unsigned features; /* BRINK_FEATURE_* */
 
 	/* What closes the last descriptor of a file makes the kernel forget it: before that, remove need
-	 * not be called. Where others share the file, a wait meets the registration: see renew. */
+	 * not be called. Where others share the file, a wait meets the registration (see renew), and but for that the
+	 * dispatcher is as good as before. */
 	bool closing_removes;
 
 	/* -ENOSYS or -EPERM where the kernel or a filter refuses the mechanism. */

@@ -86,6 +86,15 @@ static bool has_reason_to_run(brink_loop *loop)
 	return loop->references > 0 || loop->taken != NULL || brink__tasks_waiting(loop);
 }
 
+/* What a renewal wants for, descriptors or memory, may come free only by what the loop goes on to do. So where the
+ * only fault of the old dispatcher is that it reports what is nobody's, it serves until there is another. */
+static int renew(brink_loop *loop)
+{
+	int result = brink__loop_renew(loop);
+
+	return result < 0 && loop->ops->closing_removes && !loop->incomplete ? 0 : result;
+}
+
 /* Returns how many calls were made, those of idle hooks too if there were no others. Each
  * kind of work takes its list whole and then calls: what a callback starts, posts or asks
  * for again at its own stage or an earlier one has to wait for the next turn, so that none
@@ -97,7 +106,7 @@ static int turn(brink_loop *loop, int64_t timeout)
 
 	loop->counters.turns++;
 	if (brink__unlikely(loop->renew))
-		result = brink__loop_renew(loop);
+		result = renew(loop);
 	if (result < 0)
 		return result;
 	run_hooks(loop, BRINK_HOOK_PREPARE);

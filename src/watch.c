@@ -215,10 +215,10 @@ int brink__watch_start_connection(brink_loop *loop, brink_watch *watch, int fd, 
 
 /* Whether the kernel has to be told that a registration is over. In a forked child its object is the parent's too:
  * leave it alone. And the close that follows may tell it as well: as long as no file was seen to have other
- * descriptors, and no host waits, which would be told of what is not for it. */
-static bool is_to_be_removed(const brink_loop *loop, bool closing)
+ * descriptors; but not where such would be reported again and again, nor where a host waits, which would be told. */
+static bool is_to_be_removed(const brink_loop *loop, const struct brink__slot *slot, bool closing)
 {
-	if (closing && loop->ops->closing_removes && !loop->shares && loop->host_fd < 0)
+	if (closing && loop->ops->closing_removes && !loop->shares && !slot->level && loop->host_fd < 0)
 		return false;
 	return brink__loop_has_kernel(loop);
 }
@@ -236,7 +236,7 @@ static void detach(brink_loop *loop, struct brink__slot *slot, unsigned directio
 	/* The next owner has not been told, and has not asked for a rearm. */
 	slot->state &= (uint8_t)~(BRINK__TOLD(directions) | BRINK__UNARMED);
 	if (slot->wanted == 0) {
-		if (is_to_be_removed(loop, closing))
+		if (is_to_be_removed(loop, slot, closing))
 			loop->ops->remove(loop->dispatcher, slot);
 		end_registration(slot);
 	} else if (slot->level && brink__loop_has_kernel(loop) && loop->ops->arm(loop->dispatcher, slot) < 0) {

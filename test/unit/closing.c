@@ -1,6 +1,6 @@
 /* A watch that closes its descriptor leaves the removal to the close, as long as no file is shared: then the kernel's
  * object has nothing left over. Where a duplicate keeps the registration, the first report of it has the object
- * replaced, once, and from then on registrations are removed. */
+ * replaced, once, and from then on registrations are removed. As long as there can be none, the old one serves. */
 #include "config.h"
 
 #include "check.h"
@@ -8,10 +8,12 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define ROUNDS 20
+#define DESCRIPTORS 64
 
 static brink_loop *loop;
 static unsigned calls;
@@ -90,11 +92,96 @@ static void test_shared(void)
 	passed("that of a shared file is left over once");
 }
 
+/* Takes all descriptors that there are. */
+static int take_all(int taken[DESCRIPTORS])
+{
+	int count = 0;
+
+	while (count < DESCRIPTORS && (taken[count] = dup(STDIN_FILENO)) >= 0)
+		count++;
+	CHECK(count < DESCRIPTORS);
+	return count;
+}
+
+static void on_data(brink_watch *watch, unsigned ready)
+{
+	char byte;
+
+	(void)ready;
+	calls++;
+	while (brink_watch_read(watch, &byte, 1) == 1)
+		;
+}
+
+/* Without a descriptor for another object the old one serves, and is replaced when there is one. */
+static void test_scarce(void)
+{
+	const struct brink__dispatcher *dispatcher;
+	struct rlimit limit;
+	int shared[2], fds[2], taken[DESCRIPTORS], duplicate, count;
+	brink_watch closed, good;
+
+	CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = DESCRIPTORS;
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	CHECK(brink_loop_create(&loop, &(struct brink_loop_options){.backend = "epoll"}) == 0);
+	dispatcher = loop->dispatcher;
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, shared) == 0);
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) == 0);
+	duplicate = dup(shared[0]);
+	brink_watch_init(&closed, on_ready);
+	brink_watch_init(&good, on_data);
+	CHECK(brink_watch_start(loop, &closed, shared[0], BRINK_READ) == 0);
+	CHECK(brink_watch_start(loop, &good, fds[0], BRINK_READ) == 0);
+	CHECK(brink_watch_close(&closed) == 0);
+	count = take_all(taken);
+	for (unsigned round = 1; round < ROUNDS; round++) {
+		CHECK(send(shared[1], "x", 1, MSG_NOSIGNAL) == 1);
+		CHECK(send(fds[1], "x", 1, MSG_NOSIGNAL) == 1);
+		while (calls < round)
+			CHECK(brink_loop_run_once(loop, BRINK_SECONDS(10)) >= 0);
+		CHECK(loop->dispatcher == dispatcher);
+	}
+	close(taken[--count]);
+	CHECK(brink_loop_run_once(loop, 0) == 0);
+	CHECK(loop->dispatcher != dispatcher && registered() <= 2);
+	calls = 0;
+	CHECK(send(fds[1], "x", 1, MSG_NOSIGNAL) == 1);
+	CHECK(brink_loop_run_once(loop, BRINK_SECONDS(10)) == 1 && calls == 1);
+	CHECK(brink_watch_close(&good) == 0);
+	CHECK(brink_loop_destroy(loop) == 0);
+	while (count > 0)
+		close(taken[--count]);
+	close(duplicate);
+	close(shared[1]);
+	close(fds[1]);
+	passed("without a descriptor for another the old object serves");
+}
+
+/* Level-triggered, it would be reported again and again. */
+static void test_level(void)
+{
+	brink_watch watch;
+	int fds[2], before = registered(), duplicate;
+
+	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+	duplicate = dup(fds[0]);
+	brink_watch_init(&watch, on_ready);
+	CHECK(brink_watch_start(loop, &watch, fds[0], BRINK_READ | BRINK_LEVEL) == 0);
+	CHECK(brink_watch_close(&watch) == 0);
+	CHECK(registered() == before && !loop->shares);
+	close(duplicate);
+	close(fds[1]);
+	passed("one that is level-triggered is removed");
+}
+
 int main(void)
 {
 	CHECK(brink_loop_create(&loop, &(struct brink_loop_options){.backend = "epoll"}) == 0);
 	test_alone();
+	test_level();
 	test_shared();
-	brink_loop_destroy(loop);
+	CHECK(brink_loop_destroy(loop) == 0);
+	test_scarce();
 	return finish();
 }
