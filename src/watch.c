@@ -131,7 +131,6 @@ static int identify(const brink_loop *loop, int fd, enum origin origin, struct b
 		return -EBADF;
 	if (origin == UNKNOWN || is_registered(loop, fd))
 		return brink__os_identify(fd, file);
-	brink__assert(origin != TCP || brink__os_identify(fd, file) < 0 || file->kind == BRINK__KIND_TCP);
 	if (origin == TCP)
 		brink__os_identify_tcp(fd, file);
 	else if (!brink__os_identify_connection(fd, file))

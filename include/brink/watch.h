@@ -50,7 +50,7 @@ BRINK_BEGIN_DECLS
 #define BRINK_LEVEL 32u
 /* For brink_watch_start(): the descriptor is a TCP connection or listener, and is not closed without a stop. Then
  * nothing is asked of the system about it: two or three system calls less, for who accepts many connections. Said of
- * anything else, what a short read means and what is reported would be wrong (a debug build looks). */
+ * anything else, what a short read means and what is reported would be wrong. */
 #define BRINK_TCP 64u
 
 /* `ready` holds BRINK_READ and/or BRINK_WRITE, with BRINK_EOF and BRINK_ERROR beside
