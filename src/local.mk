@@ -113,6 +113,7 @@ core_files = \
 	%reldir%/watch.c \
 	%reldir%/watch_io.c \
 	%reldir%/watch_remote.c \
+	%reldir%/watch_ticket.c \
 	%reldir%/wheel.c \
 	%reldir%/wheel.h
 

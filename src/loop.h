@@ -186,14 +186,16 @@ int brink__watch_check_interest(const brink_watch *watch, unsigned interest);
 int brink__watch_start_connection(brink_loop *loop, brink_watch *watch, int fd, unsigned interest);
 /* As brink_watch_stop(), by who closes the descriptor next, or replaces what is behind it. */
 void brink__watch_stop_closing(brink_watch *watch);
-/* Rearms on the loop's thread, taking directions on; `look` as above. */
-int brink__watch_rearm_here(brink_watch *watch, unsigned directions, bool look);
-int brink__watch_again_here(brink_watch *watch, unsigned directions);
 /* Ends a registration whose descriptor is gone, without a look at its watches: their
  * memory may be, too. A stop of them still succeeds. */
 void brink__watch_abandon(brink_loop *loop, struct brink__slot *slot);
 /* Ends whatever is registered, telling the watches that they are not started. */
 void brink__watches_end(brink_loop *loop);
+
+/* watch_ticket.c */
+/* Rearms on the loop's thread, taking directions on; `look` as above. */
+int brink__watch_rearm_here(brink_watch *watch, unsigned directions, bool look);
+int brink__watch_again_here(brink_watch *watch, unsigned directions);
 
 /* watch_io.c */
 /* Whether the next read would say -EAGAIN without a call, as the one before has shown that nothing is

@@ -54,6 +54,25 @@ static inline unsigned brink__side(unsigned direction)
 	return direction >> 2;
 }
 
+/* The directions of `slot` that are the watch's. */
+static inline unsigned brink__slot_owned_by(const struct brink__slot *slot, const brink_watch *watch)
+{
+	return (slot->owner[0] == watch ? BRINK_READ : 0) | (slot->owner[1] == watch ? BRINK_WRITE : 0);
+}
+
+/* NULL: they are nobody's. */
+static inline void brink__slot_set_owner(struct brink__slot *slot, brink_watch *watch, unsigned directions)
+{
+	if (directions & BRINK_READ)
+		slot->owner[0] = watch;
+	if (directions & BRINK_WRITE)
+		slot->owner[1] = watch;
+	if (watch != NULL)
+		slot->wanted |= (uint8_t)directions;
+	else
+		slot->wanted &= (uint8_t)~directions;
+}
+
 #define BRINK__TABLE_PAGE 256u
 
 struct brink__table {

@@ -9,23 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static unsigned owned(const struct brink__slot *slot, const brink_watch *watch)
-{
-	return (slot->owner[0] == watch ? BRINK_READ : 0) | (slot->owner[1] == watch ? BRINK_WRITE : 0);
-}
-
-static void set_owner(struct brink__slot *slot, brink_watch *watch, unsigned directions)
-{
-	if (directions & BRINK_READ)
-		slot->owner[0] = watch;
-	if (directions & BRINK_WRITE)
-		slot->owner[1] = watch;
-	if (watch != NULL)
-		slot->wanted |= (uint8_t)directions;
-	else
-		slot->wanted &= (uint8_t)~directions;
-}
-
 void brink_watch_init(brink_watch *watch, brink_watch_fn *call)
 {
 	memset(watch, 0, sizeof *watch);
@@ -77,7 +60,7 @@ static int widen_registration(brink_loop *loop, struct brink__slot *slot, unsign
 void brink__watch_abandon(brink_loop *loop, struct brink__slot *slot)
 {
 	loop->references -= (slot->owner[0] != NULL) + (slot->owner[1] != NULL && slot->owner[1] != slot->owner[0]);
-	set_owner(slot, NULL, BRINK__DIRECTIONS);
+	brink__slot_set_owner(slot, NULL, BRINK__DIRECTIONS);
 	end_registration(slot);
 }
 
@@ -122,7 +105,8 @@ static bool is_registered(const brink_loop *loop, int fd)
 	return slot != NULL && slot->token != 0;
 }
 
-/* What who starts a watch knows of its descriptor, beside that it is not closed without a stop. */
+/* What who starts a watch knows of its descriptor. Of the latter two it is said that they are not closed without a
+ * stop. */
 enum origin { UNKNOWN, CONNECTION, TCP };
 
 static int identify(const brink_loop *loop, int fd, enum origin origin, struct brink__file *file)
@@ -165,7 +149,7 @@ static int attach(brink_loop *loop, brink_watch *watch, int fd, unsigned directi
 	}
 	if (result < 0)
 		return result;
-	set_owner(slot, watch, directions);
+	brink__slot_set_owner(slot, watch, directions);
 	watch->slot = slot;
 	watch->interest = (unsigned char)directions;
 	return 0;
@@ -228,7 +212,7 @@ static void detach(brink_loop *loop, struct brink__slot *slot, unsigned directio
 	if (directions == 0)
 		return;
 	loop->counters.changes++;
-	set_owner(slot, NULL, directions);
+	brink__slot_set_owner(slot, NULL, directions);
 	slot->open &= (uint8_t)~directions;
 	slot->pending &= (uint8_t)~directions;
 	slot->remembered &= (uint8_t)~directions;
@@ -252,7 +236,7 @@ static void stop(brink_watch *watch, bool closing)
 
 	brink__assert(brink__loop_on_thread(watch->loop));
 	brink__watch_withdraw(watch);
-	directions = owned(slot, watch);
+	directions = brink__slot_owned_by(slot, watch);
 	/* Without a direction it is either level-triggered and at rest, or its descriptor
 	 * was found to be another file's, which has settled everything already. */
 	if (directions != 0 || watch->interest == 0)
@@ -284,7 +268,7 @@ int brink_watch_close(brink_watch *watch)
 		return -ENOENT;
 	/* Without a direction though it asked for one, its descriptor is another file's now,
 	 * and so are the owners. */
-	if (owned(slot, watch) == 0 && watch->interest != 0) {
+	if (brink__slot_owned_by(slot, watch) == 0 && watch->interest != 0) {
 		brink_watch_stop(watch);
 		return -EBADF;
 	}
@@ -318,7 +302,7 @@ static int take_on(brink_loop *loop, brink_watch *watch, unsigned directions)
 	int result = widen_registration(loop, watch->slot, directions, true);
 
 	if (result == 0)
-		set_owner(watch->slot, watch, directions);
+		brink__slot_set_owner(watch->slot, watch, directions);
 	return result;
 }
 
@@ -332,7 +316,7 @@ int brink_watch_set(brink_watch *watch, unsigned interest)
 		return -ENOENT;
 	if ((interest & ~BRINK__DIRECTIONS) != 0 || (watch->mode & BRINK_LEVEL) == 0)
 		return -EINVAL;
-	had = owned(slot, watch);
+	had = brink__slot_owned_by(slot, watch);
 	if (had == 0 && watch->interest != 0)
 		return -EBADF;
 	more = interest & ~had;
@@ -348,81 +332,4 @@ int brink_watch_set(brink_watch *watch, unsigned interest)
 		rest(watch);
 	watch->interest = (unsigned char)interest;
 	return 0;
-}
-
-/* ---- tickets ---- */
-
-static int claim(brink_watch *watch, unsigned directions, unsigned *took)
-{
-	struct brink__slot *slot = watch->slot;
-
-	*took = directions & ~owned(slot, watch);
-	if (brink__likely(*took == 0))
-		return 0;
-	/* The watch of a descriptor that was found to be another file's owns nothing more. */
-	if (owned(slot, watch) == 0)
-		return -EBADF;
-	if (slot->wanted & *took)
-		return -EEXIST;
-	set_owner(slot, watch, *took);
-	watch->interest |= (unsigned char)*took;
-	return 0;
-}
-
-int brink__watch_rearm_here(brink_watch *watch, unsigned directions, bool look)
-{
-	struct brink__slot *slot = watch->slot;
-	unsigned took;
-	int result;
-
-	if (slot == NULL)
-		return -ENOENT;
-	result = claim(watch, directions, &took);
-	if (result < 0)
-		return result;
-	result = brink__ticket_rearm(watch->loop, slot, directions, look || took != 0);
-	if (result < 0) {
-		set_owner(slot, NULL, took);
-		watch->interest &= (unsigned char)~took;
-	}
-	return result;
-}
-
-int brink__watch_again_here(brink_watch *watch, unsigned directions)
-{
-	unsigned took;
-	int result = claim(watch, directions, &took);
-
-	if (result == 0)
-		brink__ticket_again(watch->loop, watch->slot, directions);
-	return result;
-}
-
-static int check_directions(const brink_watch *watch, unsigned directions)
-{
-	if (watch->slot == NULL)
-		return -ENOENT;
-	if (directions == 0 || (directions & ~BRINK__DIRECTIONS) != 0 || (watch->mode & BRINK_LEVEL))
-		return -EINVAL;
-	return 0;
-}
-
-int brink_watch_rearm(brink_watch *watch, unsigned directions)
-{
-	int result = check_directions(watch, directions);
-
-	if (result < 0)
-		return result;
-	/* Only debug builds ever set it. */
-	if (__atomic_load_n(&watch->unfinished, __ATOMIC_RELAXED) & directions)
-		brink__log(BRINK_LOG_WARNING, "descriptor %d: rearmed although its last read or write did not say EAGAIN",
-		           watch->fd);
-	return brink__watch_hand_back(watch, directions, false);
-}
-
-int brink_watch_again(brink_watch *watch, unsigned directions)
-{
-	int result = check_directions(watch, directions);
-
-	return result < 0 ? result : brink__watch_make_up(watch, directions);
 }
