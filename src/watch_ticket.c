@@ -6,46 +6,56 @@
 
 #include <errno.h>
 
-static int claim(brink_watch *watch, unsigned directions, unsigned *took)
+/* Those of `directions` that are not the watch's own. */
+static inline unsigned not_owned(const brink_watch *watch, unsigned directions)
+{
+	return directions & ~brink__slot_owned_by(watch->slot, watch);
+}
+
+static int take_on(brink_watch *watch, unsigned directions)
 {
 	struct brink__slot *slot = watch->slot;
 
-	*took = directions & ~brink__slot_owned_by(slot, watch);
-	if (brink__likely(*took == 0))
-		return 0;
 	/* The watch of a descriptor that was found to be another file's owns nothing more. */
 	if (brink__slot_owned_by(slot, watch) == 0)
 		return -EBADF;
-	if (slot->wanted & *took)
+	if (slot->wanted & directions)
 		return -EEXIST;
-	brink__slot_set_owner(slot, watch, *took);
-	watch->interest |= (unsigned char)*took;
+	brink__slot_set_owner(slot, watch, directions);
+	watch->interest |= (unsigned char)directions;
 	return 0;
 }
 
-int brink__watch_rearm_here(brink_watch *watch, unsigned directions, bool look)
+static __attribute__((noinline)) int take_on_and_rearm(brink_watch *watch, unsigned directions, unsigned others)
 {
-	struct brink__slot *slot = watch->slot;
-	unsigned took;
-	int result;
+	int result = take_on(watch, others);
 
-	if (slot == NULL)
-		return -ENOENT;
-	result = claim(watch, directions, &took);
 	if (result < 0)
 		return result;
-	result = brink__ticket_rearm(watch->loop, slot, directions, look || took != 0);
+	result = brink__ticket_rearm(watch->loop, watch->slot, directions, true);
 	if (result < 0) {
-		brink__slot_set_owner(slot, NULL, took);
-		watch->interest &= (unsigned char)~took;
+		brink__slot_set_owner(watch->slot, NULL, others);
+		watch->interest &= (unsigned char)~others;
 	}
 	return result;
 }
 
+int brink__watch_rearm_here(brink_watch *watch, unsigned directions, bool look)
+{
+	unsigned others;
+
+	if (watch->slot == NULL)
+		return -ENOENT;
+	others = not_owned(watch, directions);
+	if (brink__unlikely(others != 0))
+		return take_on_and_rearm(watch, directions, others);
+	return brink__ticket_rearm(watch->loop, watch->slot, directions, look);
+}
+
 int brink__watch_again_here(brink_watch *watch, unsigned directions)
 {
-	unsigned took;
-	int result = claim(watch, directions, &took);
+	unsigned others = not_owned(watch, directions);
+	int result = brink__unlikely(others != 0) ? take_on(watch, others) : 0;
 
 	if (result == 0)
 		brink__ticket_again(watch->loop, watch->slot, directions);
