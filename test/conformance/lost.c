@@ -204,7 +204,8 @@ static void started_over_a_lost_watch_stopped_last(enum kind kind)
 	started_over_a_lost_watch(kind, false);
 }
 
-/* A close of the old watch has nothing left to close: the number is the successor's. */
+/* The old watch owns nothing any more, and can take nothing on; its close has nothing left to close: the number is
+ * the successor's. */
 static void lost_watch_closed(enum kind kind)
 {
 	struct pair pair = open_pair(kind, BRINK_READ);
@@ -216,6 +217,9 @@ static void lost_watch_closed(enum kind kind)
 	expect_silence(loop);
 	replace(&pair, number);
 	start_probe(loop, &fresh, "fresh", pair.ours, BRINK_READ);
+	CHECK_ERROR(brink_watch_rearm(&old.watch, BRINK_READ), -EBADF);
+	CHECK_ERROR(brink_watch_rearm(&old.watch, BRINK_WRITE), -EBADF);
+	CHECK_ERROR(brink_watch_again(&old.watch, BRINK_WRITE), -EBADF);
 	CHECK_ERROR(brink_watch_close(&old.watch), -EBADF);
 	CHECK(is_open(number));
 	CHECK_EQ(brink_watch_active(&old.watch), 0);

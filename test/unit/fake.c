@@ -33,6 +33,7 @@ static brink_loop *loop;
 static bool one_shot; /* reporting disarms, as with poll; else it does not, as with epoll */
 static unsigned calls;
 static unsigned arms; /* times that the kernel was asked to look again */
+static int refusal;   /* what it says to that; 0: it looks */
 
 static struct {
 	uint64_t token;
@@ -69,6 +70,8 @@ static void look(struct brink__slot *slot)
 static int fake_arm(struct brink__dispatcher *self, struct brink__slot *slot)
 {
 	(void)self;
+	if (refusal < 0)
+		return refusal;
 	arms++;
 	slot->armed = one_shot ? (uint8_t)(slot->armed | slot->open) : BRINK__DIRECTIONS;
 	look(slot);
@@ -342,6 +345,30 @@ static void used_up_by_the_call(void)
 	close_files();
 }
 
+/* The writer's direction, after it has gone: what is ready by now was not said to who rearms, so the kernel looks,
+ * though it reports the direction by itself. And where it refuses, the direction is still nobody's. */
+static void taken_on(void)
+{
+	struct file *file = &files[0];
+	brink_watch writer;
+
+	open_files(&keeping);
+	brink_watch_init(&writer, called);
+	CHECK(brink_watch_start(loop, &file->watch, file->fds[0], BRINK_READ) == 0);
+	CHECK(brink_watch_start(loop, &writer, file->fds[0], BRINK_WRITE) == 0);
+	CHECK(brink_watch_stop(&writer) == 0);
+	CHECK((slot_of(file)->armed & BRINK_WRITE) != 0);
+	arms = 0;
+	refusal = -ENOSPC;
+	CHECK(brink_watch_rearm(&file->watch, BRINK_WRITE) == -ENOSPC);
+	refusal = 0;
+	CHECK(slot_of(file)->owner[1] == NULL && slot_of(file)->wanted == BRINK_READ && file->watch.interest == BRINK_READ);
+	CHECK(brink_watch_rearm(&file->watch, BRINK_WRITE) == 0 && arms == 1);
+	CHECK(brink_watch_start(loop, &writer, file->fds[0], BRINK_WRITE) == -EEXIST);
+	CHECK(brink_watch_stop(&file->watch) == 0);
+	close_files();
+}
+
 int main(int argc, char **argv)
 {
 	seed_random(argc, argv, (uint64_t)time(NULL));
@@ -351,5 +378,7 @@ int main(int argc, char **argv)
 	passed("a mechanism that reports once");
 	used_up_by_the_call();
 	passed("what a read or write uses up");
+	taken_on();
+	passed("a direction that a rearm takes on");
 	return finish();
 }
