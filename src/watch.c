@@ -297,7 +297,7 @@ void brink__watches_end(brink_loop *loop)
 /* ---- level-triggered watches ---- */
 
 /* Another direction of the descriptor that the watch is on already. */
-static int take_on(brink_loop *loop, brink_watch *watch, unsigned directions)
+static int widen(brink_loop *loop, brink_watch *watch, unsigned directions)
 {
 	int result = widen_registration(loop, watch->slot, directions, true);
 
@@ -322,7 +322,7 @@ int brink_watch_set(brink_watch *watch, unsigned interest)
 	more = interest & ~had;
 	/* Widen first: what fails then leaves everything as it was. */
 	if (more != 0)
-		result = had != 0 ? take_on(watch->loop, watch, more) : attach(watch->loop, watch, watch->fd, more, UNKNOWN);
+		result = had != 0 ? widen(watch->loop, watch, more) : attach(watch->loop, watch, watch->fd, more, UNKNOWN);
 	if (result < 0)
 		return result;
 	detach(watch->loop, slot, had & ~interest, false);

@@ -7,7 +7,7 @@
 #include <errno.h>
 
 /* Those of `directions` that are not the watch's own. */
-static inline unsigned not_owned(const brink_watch *watch, unsigned directions)
+static inline unsigned missing_of(const brink_watch *watch, unsigned directions)
 {
 	return directions & ~brink__slot_owned_by(watch->slot, watch);
 }
@@ -26,36 +26,37 @@ static int take_on(brink_watch *watch, unsigned directions)
 	return 0;
 }
 
-static __attribute__((noinline)) int take_on_and_rearm(brink_watch *watch, unsigned directions, unsigned others)
+/* Apart, so that a rearm of what is the watch's own has nothing to save. */
+static __attribute__((noinline)) int take_on_and_rearm(brink_watch *watch, unsigned directions, unsigned missing)
 {
-	int result = take_on(watch, others);
+	int result = take_on(watch, missing);
 
 	if (result < 0)
 		return result;
 	result = brink__ticket_rearm(watch->loop, watch->slot, directions, true);
 	if (result < 0) {
-		brink__slot_set_owner(watch->slot, NULL, others);
-		watch->interest &= (unsigned char)~others;
+		brink__slot_set_owner(watch->slot, NULL, missing);
+		watch->interest &= (unsigned char)~missing;
 	}
 	return result;
 }
 
 int brink__watch_rearm_here(brink_watch *watch, unsigned directions, bool look)
 {
-	unsigned others;
+	unsigned missing;
 
 	if (watch->slot == NULL)
 		return -ENOENT;
-	others = not_owned(watch, directions);
-	if (brink__unlikely(others != 0))
-		return take_on_and_rearm(watch, directions, others);
+	missing = missing_of(watch, directions);
+	if (brink__unlikely(missing != 0))
+		return take_on_and_rearm(watch, directions, missing);
 	return brink__ticket_rearm(watch->loop, watch->slot, directions, look);
 }
 
 int brink__watch_again_here(brink_watch *watch, unsigned directions)
 {
-	unsigned others = not_owned(watch, directions);
-	int result = brink__unlikely(others != 0) ? take_on(watch, others) : 0;
+	unsigned missing = missing_of(watch, directions);
+	int result = brink__unlikely(missing != 0) ? take_on(watch, missing) : 0;
 
 	if (result == 0)
 		brink__ticket_again(watch->loop, watch->slot, directions);
