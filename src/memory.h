@@ -7,6 +7,15 @@
 
 #define BRINK__CACHE_LINE 64u /* of x86-64, and of most others: a guess costs time alone */
 
+/* Fetches the line at any address, to write there. On x86-64 GCC's built-in function fetches it to be read, unless it
+ * may count on this instruction, and that leaves it in the other processor's cache as well. All know it (Intel's
+ * manual, PREFETCHW), though some do nothing. */
+#if defined(__x86_64__)
+#define BRINK__PREFETCH_TO_WRITE(address) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(address)))
+#else
+#define BRINK__PREFETCH_TO_WRITE(address) __builtin_prefetch((const void *)(address), 1)
+#endif
+
 /* As realloc(); NULL without memory, or for an `count * size` that overflows. */
 void *brink__resize(void *memory, size_t count, size_t size);
 

@@ -4,6 +4,7 @@
 #include "request.h"
 
 #include "cache.h"
+#include "memory.h"
 
 #include <string.h>
 
@@ -51,6 +52,10 @@ struct brink__request *brink__request_create(void)
 }
 
 /* ---- claims ---- */
+
+/* Lines of a run are fetched so long before they are written to. Who sent what was in them has them in another
+ * processor's cache, and the exchange that ends each write would wait for them. */
+#define AHEAD (4 * BRINK__CACHE_LINE)
 
 void brink__request_let_go(void)
 {
@@ -101,6 +106,8 @@ bool brink__request_lengthen(const struct brink__request *last, const void *byte
 	used = fill & BRINK__FILL_BYTES;
 	if (fill & BRINK__FILL_SEALED || size > (request->run ? BRINK__RUN_ROOM : BRINK__REQUEST_ROOM) - used)
 		return false;
+	if (request->run && used < BRINK__RUN_ROOM - AHEAD) /* what lies behind the run is others' */
+		BRINK__PREFETCH_TO_WRITE((uintptr_t)request->bytes + used + AHEAD);
 	memcpy(request->bytes + used, bytes, size);
 	/* It fails only where it was sealed meanwhile. */
 	return atomic_compare_exchange_strong(&request->fill, &fill, fill + BRINK__FILL_ONE + (unsigned)size);
