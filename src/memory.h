@@ -7,9 +7,9 @@
 
 #define BRINK__CACHE_LINE 64u /* of x86-64, and of most others: a guess costs time alone */
 
-/* Fetches the line at any address, to write there. On x86-64 GCC's built-in function fetches it to be read, unless it
- * may count on this instruction, and that leaves it in the other processor's cache as well. All know it (Intel's
- * manual, PREFETCHW), though some do nothing. */
+/* Fetches the line at any address into this processor's cache, for writing. GCC's built-in function does so on other
+ * processors; on x86-64 it fetches for reading, which leaves the line in the other processor's cache as well, unless
+ * -mprfchw says that this instruction is there. Where it is not it does nothing (Intel's manual, PREFETCHW). */
 #if defined(__x86_64__)
 #define BRINK__PREFETCH_TO_WRITE(address) __asm__ volatile("prefetchw %0" : : "m"(*(const char *)(address)))
 #else

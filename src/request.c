@@ -53,10 +53,6 @@ struct brink__request *brink__request_create(void)
 
 /* ---- claims ---- */
 
-/* Lines of a run are fetched so long before they are written to. Who sent what was in them has them in another
- * processor's cache, and the exchange that ends each write would wait for them. */
-#define AHEAD (4 * BRINK__CACHE_LINE)
-
 void brink__request_let_go(void)
 {
 	struct brink__request *request = claimed;
@@ -74,6 +70,16 @@ static inline bool may_claim(const struct brink__request *last)
 	return last != NULL && last == recent && brink__cache_hear_leaving(brink__request_let_go);
 }
 
+/* Each line of a run is fetched so many bytes before it is written to. Who sent what was in it has it in another
+ * processor's cache, and the exchange that ends each write would wait for it. */
+#define AHEAD (4 * BRINK__CACHE_LINE)
+
+static inline void fetch_line(const struct brink__request *run, unsigned place)
+{
+	if (place < BRINK__RUN_ROOM) /* what lies behind the run is others' */
+		BRINK__PREFETCH_TO_WRITE((uintptr_t)run->bytes + place);
+}
+
 struct brink__request *brink__request_copy(const struct brink__request *last, const void *bytes, size_t size)
 {
 	bool claims = may_claim(last), run = claims && last == claimed;
@@ -81,6 +87,8 @@ struct brink__request *brink__request_copy(const struct brink__request *last, co
 
 	if (request == NULL)
 		return NULL;
+	for (unsigned place = 0; run && place < AHEAD; place += BRINK__CACHE_LINE)
+		fetch_line(request, place);
 	init(request, run);
 	request->copied = true;
 	request->from = 0;
@@ -106,8 +114,8 @@ bool brink__request_lengthen(const struct brink__request *last, const void *byte
 	used = fill & BRINK__FILL_BYTES;
 	if (fill & BRINK__FILL_SEALED || size > (request->run ? BRINK__RUN_ROOM : BRINK__REQUEST_ROOM) - used)
 		return false;
-	if (request->run && used < BRINK__RUN_ROOM - AHEAD) /* what lies behind the run is others' */
-		BRINK__PREFETCH_TO_WRITE((uintptr_t)request->bytes + used + AHEAD);
+	if (request->run)
+		fetch_line(request, used + AHEAD);
 	memcpy(request->bytes + used, bytes, size);
 	/* It fails only where it was sealed meanwhile. */
 	return atomic_compare_exchange_strong(&request->fill, &fill, fill + BRINK__FILL_ONE + (unsigned)size);
