@@ -410,41 +410,58 @@ static size_t write_what_fits(int fd)
 	return total;
 }
 
+/* What is under way of a TCP sender, sent and not acknowledged: room is still to come. */
+enum flight { LANDED, FLYING, UNTOLD };
+
 #if defined(SIOCOUTQNSD)
 
-/* Segments that were sent and not acknowledged: room is still to come. */
-static bool in_flight(int fd)
+static enum flight told_flight(int fd)
 {
 	int queued = 0, unsent = 0;
 
-	return ioctl(fd, SIOCOUTQ, &queued) == 0 && ioctl(fd, SIOCOUTQNSD, &unsent) == 0 && queued > unsent;
+	/* An emulator may lack the second one: qemu 7.2 says ENOSYS. */
+	if (ioctl(fd, SIOCOUTQ, &queued) != 0 || ioctl(fd, SIOCOUTQNSD, &unsent) != 0)
+		return UNTOLD;
+	return queued > unsent ? FLYING : LANDED;
 }
 
 #else
 
-static bool in_flight(int fd)
+static enum flight told_flight(int fd)
 {
 	(void)fd;
-	return false;
+	return UNTOLD;
 }
 
 #endif
 
+static enum flight in_flight(int fd)
+{
+	int value;
+	socklen_t size = sizeof value;
+	bool is_tcp = getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &size) == 0;
+
+	return is_tcp ? told_flight(fd) : LANDED;
+}
+
 /* A TCP sender gets room again as its kernel hands bytes to the peer's, first too little for
  * poll(2) to tell of. Full is what takes nothing any more after a while, with nothing under
  * way that a busy machine may have held up: nothing before the attempt, for what is under way
- * then may arrive, and make room, between the attempt and a look after it. */
+ * then may arrive, and make room, between the attempt and a look after it. Where nobody tells
+ * what is under way, full is what takes nothing many times in a row. */
 size_t fill(int fd)
 {
 	uint64_t end = hang_deadline();
 	size_t total = 0;
+	int attempts = 0;
 
 	for (;;) {
-		bool moving = in_flight(fd);
+		enum flight before = in_flight(fd);
 		size_t part = write_what_fits(fd);
 
 		total += part;
-		if (part == 0 && !moving)
+		attempts = part == 0 && before != FLYING ? attempts + 1 : 0;
+		if (attempts == (before == UNTOLD ? 20 : 1))
 			return total;
 		if (monotonic_now() > end)
 			FAIL("never full");
