@@ -181,7 +181,8 @@ static void end(brink_socket *socket)
 			brink__revive_torn(socket);
 	}
 	brink__socket_write_edge(socket);
-	if (atomic_load(&socket->tail) == NULL)
+	/* The queue last: a request's bytes are down before it has ended, and out of the queue after that. */
+	if (atomic_load(&socket->unsent) == 0 && atomic_load(&socket->tail) == NULL)
 		close_down(socket);
 }
 

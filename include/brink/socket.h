@@ -142,8 +142,8 @@ BRINK_API brink_socket *brink_socket_hold(brink_socket *socket);
 BRINK_API void brink_socket_release(brink_socket *socket);
 
 /* The id stops resolving at once; on_open, on_bytes and on_end begin no more, but for those that
- * are on their way on another thread; what was to be written ends with `error`; the descriptor
- * is closed and on_close is called, on the loop's thread. `error`: 0 or a negative errno;
+ * are on their way on another thread; what was to be written ends with `error`; after that the
+ * descriptor is closed and on_close is called, on the loop's thread. `error`: 0 or a negative errno;
  * `text` (copied, at most 200 bytes) may be NULL. Lock-free, but for the allocator that a
  * `text` needs. Any thread.
  *   -ENOENT   it has failed already, or is gone: nothing happened

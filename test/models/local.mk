@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	%reldir%/request_run.pml \
 	%reldir%/versioned_reference.pml \
 	%reldir%/wakeup.pml \
+	%reldir%/write_end.pml \
 	%reldir%/write_queue.pml
 
 check-models:

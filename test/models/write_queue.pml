@@ -17,7 +17,8 @@
  * The loop tries to write before it waits. It arms WRITE after its own EAGAIN only, and the
  * right to write then rests with it until the edge. Who fails the socket posts another task
  * to the loop, which ends all that rests with it; who else owns hands over to the loop, or
- * leaves an idle queue. When it is idle the loop closes the transport and the descriptor. So
+ * leaves an idle queue. When it is idle the loop closes the transport and the descriptor; where a write is
+ * about to come, later than here: see write_end.pml. So
  * who writes in place looks once more whether the socket has failed, with the right to write.
  *
  * Who writes holds a reference to the socket. The write task has one of its own, which the

@@ -19,7 +19,7 @@ static struct {
 	brink_socket_id id;
 	brink_socket *held;
 	atomic_uint opens, closes;        /* of the socket */
-	atomic_uint shuts, late, ends;    /* of the transport: closes, calls after on_close; of the request */
+	atomic_uint shuts, late, ends;    /* of the transport: closes; calls after on_close; of the request */
 	atomic_int end_error;
 	atomic_bool inside, go_on;
 } on;
@@ -133,6 +133,7 @@ static void on_written(brink_socket *socket, int error, void *arg)
 {
 	(void)socket;
 	(void)arg;
+	on.late += on.closes;
 	on.end_error = error;
 	on.ends++;
 }
@@ -186,18 +187,22 @@ static void closes_while_it_is_held(enum kind kind)
 	finish();
 }
 
-/* ---- a request that is made before the failure, and queued after the end ---- */
+/* ---- a write that is held up between its look at the socket and the queue ---- */
 
-static _Thread_local bool delay;
+static _Thread_local enum { AT_ONCE, LATE, LATE_AND_NONE } memory_comes;
 
 static void *delay_request(void *memory, size_t size, void *context)
 {
+	bool none = memory_comes == LATE_AND_NONE;
+
 	(void)context;
-	if (delay) {
-		delay = false;
+	if (memory_comes != AT_ONCE) {
+		memory_comes = AT_ONCE;
 		on.inside = true;
 		while (!on.go_on)
 			sleep_ms(1);
+		if (none)
+			return NULL;
 	}
 	if (size != 0)
 		return realloc(memory, size);
@@ -205,35 +210,64 @@ static void *delay_request(void *memory, size_t size, void *context)
 	return NULL;
 }
 
+struct held_up {
+	size_t size;
+	bool none; /* no memory for it */
+};
+
 static void *write_late(void *arg)
 {
+	const struct held_up *held_up = arg;
 	brink_buffer data = {0};
 
-	(void)arg;
-	CHECK_OK(brink_buffer_append(&data, "late", 4));
-	delay = true;
-	CHECK_OK(brink_socket_write(on.held, &data));
-	CHECK(!delay);
+	if (held_up->size > 0)
+		CHECK_OK(brink_buffer_append(&data, "late", held_up->size));
+	memory_comes = held_up->none ? LATE_AND_NONE : LATE;
+	CHECK_EQ(brink_socket_write(on.held, &data), held_up->none ? -ENOMEM : 0);
+	CHECK_EQ(memory_comes, AT_ONCE);
+	CHECK_EQ(brink_buffer_length(&data), held_up->none ? held_up->size : 0);
+	brink_buffer_clear(&data);
 	brink_socket_release(on.held);
 	return NULL;
 }
 
-static void nothing_is_written_after_the_end(enum kind kind)
+/* The end waits for it: nothing is written, nor told, after on_close. */
+static void fail_meanwhile(enum kind kind, struct held_up held_up)
 {
 	pthread_t writer;
 
 	brink_set_allocator(delay_request, NULL);
 	begin(kind, &asked);
 	RUN_UNTIL(on.loop, on.opens == 1);
-	CHECK_EQ(pthread_create(&writer, NULL, write_late, NULL), 0);
+	CHECK_EQ(pthread_create(&writer, NULL, write_late, &held_up), 0);
 	RUN_UNTIL(on.loop, on.inside);
 	CHECK_OK(brink_socket_fail(on.id, -EIO, NULL));
-	RUN_UNTIL(on.loop, on.closes == 1);
+	for (int i = 0; i < 10; i++)
+		CHECK_OK(brink_loop_run_once(on.loop, BRINK_MS(1)));
+	CHECK_EQ(on.closes, 0);
+	CHECK(brink_socket_write_bytes(on.held, "x", 1) == -EIO);
 	on.go_on = true;
-	RUN_UNTIL(on.loop, on.ends == 1);
+	RUN_UNTIL(on.loop, on.closes == 1);
+	CHECK_EQ(on.ends, held_up.none ? 0 : 1);
 	CHECK_EQ(pthread_join(writer, NULL), 0);
-	CHECK_ERROR(on.end_error, -EIO);
+	if (!held_up.none)
+		CHECK_ERROR(on.end_error, held_up.size > 0 ? -EIO : 0);
 	finish();
+}
+
+static void end_waits_for_a_write(enum kind kind)
+{
+	fail_meanwhile(kind, (struct held_up){.size = 4});
+}
+
+static void end_waits_for_a_write_of_nothing(enum kind kind)
+{
+	fail_meanwhile(kind, (struct held_up){.size = 0});
+}
+
+static void end_waits_for_a_write_without_memory(enum kind kind)
+{
+	fail_meanwhile(kind, (struct held_up){.size = 4, .none = true});
 }
 
 /* ---- one that is under way ---- */
@@ -300,7 +334,10 @@ static void failed_while_it_opens(enum kind kind)
 static const struct scenario scenarios[] = {
 	SCENARIO("review-transport/closes-before-its-descriptor", closes_before_its_descriptor, KINDS_STREAM),
 	SCENARIO("review-transport/closes-while-it-is-held", closes_while_it_is_held, KINDS_STREAM),
-	SCENARIO("review-transport/nothing-is-written-after-the-end", nothing_is_written_after_the_end, KINDS_STREAM),
+	SCENARIO("review-transport/end-waits-for-a-write", end_waits_for_a_write, KINDS_STREAM),
+	SCENARIO("review-transport/end-waits-for-a-write-of-nothing", end_waits_for_a_write_of_nothing, KINDS_STREAM),
+	SCENARIO("review-transport/end-waits-for-a-write-without-memory", end_waits_for_a_write_without_memory,
+	         KINDS_STREAM),
 	SCENARIO("review-transport/loop-waits-for-the-end", loop_waits_for_the_end, KINDS_STREAM),
 	SCENARIO("review-transport/waits-for-no-direction", waits_for_no_direction, KINDS_STREAM),
 	SCENARIO("review-transport/failed-while-it-opens", failed_while_it_opens, KINDS_STREAM),
