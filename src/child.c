@@ -36,6 +36,9 @@ static void end(brink_child *child)
 
 	brink__list_remove(&child->node);
 	loop->references--;
+	if (child->resting && --loop->children_resting == 0)
+		brink_timer_stop(&loop->child_timer);
+	child->resting = false;
 	if (has_pidfd(child))
 		brink_watch_close(&child->watch);
 	else if (--loop->child_signal_users == 0)
@@ -63,12 +66,45 @@ static bool reap(brink_child *child)
 	return true;
 }
 
+/* ---- those that have ended, and cannot be reaped: another process traces them, and reaps them first ---- */
+
+/* The pidfd is ready all the time, and tells of nothing any more. */
+#define REST BRINK_MS(100)
+
+static void on_rest_over(brink_timer *timer)
+{
+	brink_loop *loop = timer->loop;
+	struct brink_list pass, *node;
+
+	brink__list_take(&pass, &loop->children);
+	while ((node = brink__list_step(&pass, &loop->children)) != NULL)
+		if (child_at(node)->resting)
+			reap(child_at(node));
+	if (loop->children_resting > 0)
+		brink_timer_start(loop, timer, REST, 0);
+}
+
+static void rest(brink_child *child)
+{
+	brink_loop *loop = child->loop;
+
+	child->resting = true;
+	if (loop->children_resting++ > 0)
+		return;
+	brink_timer_init(&loop->child_timer, on_rest_over);
+	brink_timer_start(loop, &loop->child_timer, REST, 0);
+}
+
 static void on_pidfd(brink_watch *watch, unsigned ready)
 {
+	brink_child *child = brink_container_of(watch, brink_child, watch);
+
 	(void)ready;
-	if (!reap(brink_container_of(watch, brink_child, watch)))
-		brink_watch_rearm(watch, BRINK_READ);
+	if (!reap(child))
+		rest(child);
 }
+
+/* ---- without a pidfd ---- */
 
 static void on_child_signal(brink_signal *signal)
 {
@@ -96,9 +132,12 @@ static int start_signal(brink_loop *loop)
 		return result;
 	loop->child_signal_users++;
 	/* It may have ended before: look at all of them in the next turn. */
-	brink__signal_arrive(loop, SIGCHLD);
+	loop->child_look = true;
+	atomic_store(&loop->signalled, true);
 	return 0;
 }
+
+/* ---- for the program ---- */
 
 static int start_waiting(brink_loop *loop, brink_child *child)
 {

@@ -72,7 +72,10 @@ struct brink_loop {
 	brink_resolver *resolver; /* of its sockets that bring none; NULL before the first */
 	struct brink__piece *flat; /* where small requests to write are gathered; NULL before the first */
 	brink_signal child_signal; /* SIGCHLD, while a child is waited for without a pidfd */
+	bool child_look; /* child_signal is to be called, though none may have arrived */
 	unsigned child_signal_users;
+	brink_timer child_timer; /* while a child is resting: see child.c */
+	unsigned children_resting;
 	unsigned internal_calls; /* what child_signal has to be counted less, in this pass */
 	brink_watch wakeup_watch;
 	int wakeup_fds[2];
@@ -230,8 +233,6 @@ void brink__signals_before_fork(void);
 void brink__signals_in_parent(void);
 void brink__signals_in_child(void);
 void brink__signals_end(brink_loop *loop);
-/* Makes the next turn take signal `number` as arrived. */
-void brink__signal_arrive(brink_loop *loop, int number);
 
 /* child.c */
 void brink__children_end(brink_loop *loop);

@@ -43,7 +43,7 @@ static unsigned char layers[NUMBERS];            /* how many of ours are in plac
 /* ---- in the handler ---- */
 
 /* First the bit, then the flag; brink__signals_run() takes them the other way round. */
-void brink__signal_arrive(brink_loop *loop, int number)
+static void signal_arrive(brink_loop *loop, int number)
 {
 	atomic_fetch_or(&loop->arrived[number / 64], UINT64_C(1) << (number % 64));
 	atomic_store(&loop->signalled, true);
@@ -73,7 +73,7 @@ static void handle(int layer, int number, siginfo_t *info, void *context)
 		/* Between fork and exec the loop's memory is a copy and its pipe the parent's. */
 		if (entry->number != number || entry->pid != pid)
 			continue;
-		brink__signal_arrive(entry->loop, number);
+		signal_arrive(entry->loop, number);
 		brink__wakeup(entry->loop);
 	}
 	atomic_fetch_sub(&handlers, 1);
@@ -145,12 +145,26 @@ static bool in_use(const struct registry *in, int number)
 	return false;
 }
 
+/* Which of ours is called first, or -1. Others may also have taken one out, by putting back what they found. */
+static int ours_on_top(int number)
+{
+	struct sigaction current;
+
+	if (sigaction(number, NULL, &current) < 0 || !(current.sa_flags & SA_SIGINFO))
+		return -1;
+	for (int layer = 0; layer < LAYERS; layer++)
+		if (current.sa_sigaction == ours[layer])
+			return layer;
+	return -1;
+}
+
 static int install(int number)
 {
 	struct sigaction action;
-	int layer = layers[number];
+	int top = ours_on_top(number), layer = top < 0 ? layers[number] : top + 1;
 
-	if (layer == LAYERS)
+	layers[number] = (unsigned char)layer;
+	if (top >= 0 || layer == LAYERS)
 		return 0;
 	memset(&action, 0, sizeof action);
 	action.sa_sigaction = ours[layer];
@@ -163,17 +177,13 @@ static int install(int number)
 	return 0;
 }
 
+/* Somebody else's handler that was put above ours stays, and what is below it. */
 static void uninstall(int number)
 {
-	struct sigaction current;
-	int top = layers[number] - 1;
+	int top = ours_on_top(number);
 
-	/* Somebody else's handler that was put above ours stays, and ours with it. */
-	if (top < 0 || sigaction(number, NULL, &current) < 0 || !(current.sa_flags & SA_SIGINFO) ||
-	    current.sa_sigaction != ours[top])
-		return;
-	if (sigaction(number, &before[top][number], NULL) == 0)
-		layers[number]--;
+	if (top >= 0 && sigaction(number, &before[top][number], NULL) == 0)
+		layers[number] = (unsigned char)top;
 }
 
 static int add(brink_loop *loop, int number)
@@ -278,9 +288,11 @@ unsigned brink__signals_run(brink_loop *loop)
 {
 	uint64_t arrived[BRINK__SIGNAL_WORDS];
 	struct brink_list pass, *node;
+	bool look = loop->child_look;
 	unsigned calls = 0;
 
 	atomic_store(&loop->signalled, false);
+	loop->child_look = false;
 	for (int i = 0; i < BRINK__SIGNAL_WORDS; i++)
 		arrived[i] = atomic_exchange(&loop->arrived[i], 0);
 	loop->internal_calls = 0;
@@ -288,7 +300,8 @@ unsigned brink__signals_run(brink_loop *loop)
 	while ((node = brink__list_step(&pass, &loop->signals)) != NULL) {
 		brink_signal *signal = signal_at(node);
 
-		if ((arrived[signal->number / 64] >> (signal->number % 64) & 1) == 0)
+		if ((arrived[signal->number / 64] >> (signal->number % 64) & 1) == 0 &&
+		    !(look && signal == &loop->child_signal))
 			continue;
 		brink__trace(loop, BRINK_TRACE_SIGNAL, -1, 0, signal, signal->number);
 		signal->call(signal);

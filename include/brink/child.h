@@ -7,6 +7,7 @@
 #include <brink/signal.h>
 #include <brink/watch.h>
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 BRINK_BEGIN_DECLS
@@ -24,7 +25,8 @@ struct brink_child {
 	brink_loop *loop;
 	struct brink_list node;
 	brink_watch watch;
-	void *reserved[2];
+	bool resting;
+	void *reserved[1];
 };
 
 /* Zeroes `child` and sets its callback. */
@@ -32,7 +34,8 @@ BRINK_API void brink_child_init(brink_child *child, brink_child_fn *call);
 
 /* Waits for the child process `pid` of this process, reaps it with waitpid(2) when it
  * has ended, and calls `child->call` once, after which it is not started any more. One
- * that has ended already is called in the next turn. Nobody else may reap it.
+ * that has ended already is called in the next turn. Nobody else may reap it, but for a process
+ * that traces it (ptrace(2)), which comes first: then it is called up to 100 ms later.
  *   -EEXIST   it is started
  *   -EINVAL   no callback, or `pid` is not positive
  *   -ECHILD   not a child of this process, or reaped already

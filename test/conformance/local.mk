@@ -58,6 +58,8 @@ conformance_files = $(harness_files) \
 	%reldir%/thread.c \
 	%reldir%/ticket.c \
 	%reldir%/timer.c \
+	%reldir%/tracer.c \
+	%reldir%/tracer.h \
 	%reldir%/wait.c
 if CUNIT
 conformance_files += %reldir%/driver_cunit.c

@@ -1,5 +1,7 @@
 /* The end of child processes as callbacks. */
 #include "groups.h"
+#include "seccomp.h"
+#include "tracer.h"
 
 #include <signal.h>
 #include <string.h>
@@ -369,6 +371,97 @@ static void others_are_left_alone(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* ---- who is traced ---- */
+
+static void stop_loop(brink_timer *timer)
+{
+	brink_loop_stop(timer->loop);
+}
+
+static uint64_t turns_in(brink_loop *loop, uint64_t time)
+{
+	struct brink_counters before, after;
+	brink_timer timer;
+
+	brink_loop_counters(loop, &before);
+	brink_timer_init(&timer, stop_loop);
+	CHECK_OK(brink_timer_start(loop, &timer, time, 0));
+	CHECK_OK(brink_loop_run(loop));
+	brink_loop_counters(loop, &after);
+	return after.turns - before.turns;
+}
+
+/* It has ended, and cannot be reaped: the loop sleeps, and reaps it when its tracer has. */
+static void traced_by_another(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct patient patient = start_patient(6), stopped = start_patient(7);
+	struct nurse nurse, unheard;
+	struct tracer tracer, other;
+
+	(void)kind;
+	if (!start_tracer(&tracer, patient.pid))
+		SKIP("this system lets no process trace another");
+	CHECK(start_tracer(&other, stopped.pid));
+	watch_patient(loop, &nurse, &patient);
+	watch_patient(loop, &unheard, &stopped);
+	end_patient(&patient);
+	end_patient(&stopped);
+	await_traced_end(&tracer);
+	await_traced_end(&other);
+	CHECK(turns_in(loop, BRINK_MS(300)) < 100);
+	CHECK_EQ(nurse.calls, 0);
+	CHECK_OK(brink_child_stop(&unheard.child));
+	end_tracer(&tracer);
+	CHECK_EQ(brink_loop_run(loop), 0);
+	CHECK_EQ(nurse.calls, 1);
+	CHECK_EQ(WEXITSTATUS(nurse.status), 6);
+	end_tracer(&other);
+	reap(&stopped, 7 << 8);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* ---- without a pidfd ---- */
+
+struct listener_to_all {
+	brink_signal signal;
+	unsigned calls;
+};
+
+static void hear_all(brink_signal *signal)
+{
+	brink_container_of(signal, struct listener_to_all, signal)->calls++;
+}
+
+/* Who has asked for SIGCHLD himself hears of signals, and not of what is waited for. */
+static void beside_the_signal(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct listener_to_all all = {.calls = 0};
+	struct patient dead = start_patient(8), living = start_patient(9);
+	struct nurse first, second;
+
+	(void)kind;
+	if (!refuse_pidfd())
+		SKIP("this system cannot be made to refuse descriptors of processes");
+	end_patient(&dead);
+	await_zombie(&dead);
+	brink_signal_init(&all.signal, hear_all);
+	CHECK_OK(brink_signal_start(loop, &all.signal, SIGCHLD));
+	watch_patient(loop, &first, &dead);
+	watch_patient(loop, &second, &living);
+	RUN_UNTIL(loop, first.calls == 1);
+	CHECK_EQ(second.calls, 0);
+	CHECK_EQ(all.calls, 0);
+	end_patient(&living);
+	RUN_UNTIL(loop, second.calls == 1);
+	CHECK_EQ(all.calls, 1);
+	CHECK_EQ(WEXITSTATUS(first.status), 8);
+	CHECK_EQ(WEXITSTATUS(second.status), 9);
+	CHECK_OK(brink_signal_stop(&all.signal));
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("process/exits", exits, 0, .promises = {22}),
 	SCENARIO("process/killed", killed, 0, .promises = {22}),
@@ -382,6 +475,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("process/restarted-in-its-call", restarted_in_its_call, 0, .promises = {7, 22}),
 	SCENARIO("process/two-loops", two_loops, 0, .promises = {22}),
 	SCENARIO("process/others-are-left-alone", others_are_left_alone, 0, .promises = {22}),
+	SCENARIO("process/traced-by-another", traced_by_another, 0, .promises = {2, 22}),
+	SCENARIO("process/beside-the-signal", beside_the_signal, 0, .promises = {22}),
 	NO_MORE_SCENARIOS,
 };
 

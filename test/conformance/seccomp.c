@@ -1,8 +1,9 @@
-/* Has the kernel refuse a mechanism to this process, as containers do. */
+/* Has the kernel refuse mechanisms to this process, as containers do. */
 #include "seccomp.h"
 
 #if defined(__linux__)
 
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
@@ -12,12 +13,15 @@
 #ifndef SYS_io_uring_setup
 #define SYS_io_uring_setup 425 /* on every architecture */
 #endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
 
-bool refuse_io_uring(int error)
+static bool refuse(unsigned call, int error)
 {
 	struct sock_filter program[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA)),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
@@ -27,12 +31,27 @@ bool refuse_io_uring(int error)
 	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 
+bool refuse_io_uring(int error)
+{
+	return refuse(SYS_io_uring_setup, error);
+}
+
+bool refuse_pidfd(void)
+{
+	return refuse(SYS_pidfd_open, ENOSYS);
+}
+
 #else
 
 bool refuse_io_uring(int error)
 {
 	(void)error;
 	return false;
+}
+
+bool refuse_pidfd(void)
+{
+	return true;
 }
 
 #endif

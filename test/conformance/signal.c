@@ -273,6 +273,51 @@ static void other_handlers_go_on(enum kind kind)
 	with_handler_before(&(struct sigaction){.sa_handler = SIG_DFL}, NULL);
 }
 
+/* Others put theirs above ours and put back what they found, whatever was started and stopped meanwhile. `starts`: one is
+ * still started then. */
+static void with_handler_that_goes(unsigned rounds, bool starts)
+{
+	struct sigaction theirs = {.sa_handler = plain_handler}, found, at_first = {.sa_handler = SIG_DFL};
+	brink_loop *loop = new_loop();
+	struct catcher catcher;
+
+	catch_signal(loop, &catcher, SIGUSR1);
+	sigemptyset(&theirs.sa_mask);
+	SYSCALL(sigaction(SIGUSR1, &theirs, &found));
+	let_go(&catcher);
+	for (unsigned i = 0; i < rounds; i++) {
+		catch_signal(loop, &catcher, SIGUSR1);
+		raise(SIGUSR1);
+		some_turns(loop);
+		CHECK_EQ(catcher.calls, 1);
+		if (i + 1 < rounds || !starts)
+			let_go(&catcher);
+	}
+	SYSCALL(sigaction(SIGUSR1, &found, NULL));
+	if (starts && rounds > 0) {
+		let_go(&catcher);
+		expect_handler(&at_first);
+	}
+	for (unsigned i = 0; i < 2; i++) {
+		catch_signal(loop, &catcher, SIGUSR1);
+		raise(SIGUSR1);
+		some_turns(loop);
+		CHECK_EQ(catcher.calls, 1);
+		let_go(&catcher);
+		expect_handler(&at_first);
+	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+static void handler_above_that_goes(enum kind kind)
+{
+	(void)kind;
+	for (unsigned rounds = 0; rounds < 3; rounds++) {
+		with_handler_that_goes(rounds, false);
+		with_handler_that_goes(rounds, true);
+	}
+}
+
 static void errno_is_kept(enum kind kind)
 {
 	brink_loop *loop = new_loop();
@@ -473,6 +518,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("signal/errors", errors, 0, .promises = {14, 22}),
 	SCENARIO("signal/other-handlers-go-on", other_handlers_go_on, 0, .promises = {22}),
 	SCENARIO("signal/handler-above-that-chains", handler_above_that_chains, 0, .promises = {22}),
+	SCENARIO("signal/handler-above-that-goes", handler_above_that_goes, 0, .promises = {22}),
 	SCENARIO("signal/errno-is-kept", errno_is_kept, 0, .promises = {22}),
 	SCENARIO("signal/stopped-before-its-call", stopped_before_its_call, 0, .promises = {22}),
 	SCENARIO("signal/changed-in-callbacks", changed_in_callbacks, 0, .promises = {7, 22}),
