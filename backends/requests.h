@@ -237,13 +237,19 @@ static inline bool brink__requests_go_on(struct brink__dispatcher *self, int rc)
 }
 
 /* Whether there are more answers: an enter runs the ends of a few requests that have been cancelled, and what was
- * too much for the queue waits for room in it. */
+ * too much for the queue waits for room in it. It may have run nothing but wakes that complete no request, and others
+ * may wake for ever: of what there was to begin with, there was at most one for each request. */
 static inline bool brink__requests_fetch(struct brink__dispatcher *self)
 {
 	struct io_uring *uring = &self->ring.uring;
 
-	return brink__ring_waiting(&self->ring) && brink__requests_go_on(self, io_uring_get_events(uring)) &&
-	       io_uring_cq_ready(uring) > 0;
+	for (uint32_t slots = self->table->page_count * BRINK__TABLE_PAGE; slots > 0; slots--) {
+		if (!brink__ring_waiting(&self->ring) || !brink__requests_go_on(self, io_uring_get_events(uring)))
+			return false;
+		if (io_uring_cq_ready(uring) > 0)
+			return true;
+	}
+	return false;
 }
 
 /* Keeps the events of moves, and returns how many. A readiness is asked for anew: it may be over when somebody is

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 /* ---- a host that is nothing but poll(2) ---- */
@@ -304,6 +305,38 @@ static void stopped_wakes_no_host(enum kind kind)
 	close_pair(&pair);
 }
 
+/* Peers that will read no more wake who waits for a read, which changes nothing. However many do, the host hears of
+ * those that have written. */
+#define MANY 80
+
+static void wakes_for_nothing(enum kind kind)
+{
+	brink_loop *loop = embeddable_loop();
+	struct pair pairs[MANY];
+	struct probe readers[MANY];
+	unsigned calls = 0;
+
+	for (int i = 0; i < MANY; i++) {
+		pairs[i] = open_pair(kind, BRINK_READ);
+		start_probe(loop, &readers[i], "reader", pairs[i].ours, BRINK_READ);
+	}
+	expect_host_sleeps(loop);
+	for (int i = 0; i < MANY; i++)
+		if (i < MANY / 2)
+			SYSCALL(shutdown(pairs[i].theirs, SHUT_RD));
+		else
+			feed(&pairs[i], 1);
+	while (calls < MANY - MANY / 2)
+		calls += (unsigned)host_turn(loop, -1);
+	for (int i = 0; i < MANY; i++) {
+		CHECK_EQ(readers[i].calls, i >= MANY / 2);
+		accept_calls(&readers[i]);
+		stop_probe(&readers[i]);
+		close_pair(&pairs[i]);
+	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* prepare says no more than the truth about timers. */
 static void prepare_tells_the_time(enum kind kind)
 {
@@ -538,6 +571,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("embed/another-descriptor", another_descriptor_has_another_number, KINDS_ALL, .promises = {23}),
 	SCENARIO("embed/number-of-long-ago", number_of_long_ago, KINDS_ALL, .promises = {23}),
 	SCENARIO("embed/stopped-wakes-no-host", stopped_wakes_no_host, KINDS_ALL, .promises = {6, 23}),
+	SCENARIO("embed/wakes-for-nothing", wakes_for_nothing, KIND_UNIX, .promises = {23}),
 	SCENARIO("embed/prepare-tells-the-time", prepare_tells_the_time, 0, .promises = {23}),
 	SCENARIO("embed/in-each-other-loop", in_each_other_loop, KINDS_ALL, .promises = {23}, .flags = TRACE_FREE),
 	SCENARIO("embed/another-loop-inside", another_loop_inside, KINDS_ALL, .promises = {18, 23}),
