@@ -295,8 +295,12 @@ int brink_loop_prepare(brink_loop *loop, int64_t *timeout)
 		return result;
 	if (loop->renew)
 		result = brink__loop_renew(loop);
-	if (result == 0 && loop->ops->flush != NULL)
+	if (result == 0)
+		run_hooks(loop, BRINK_HOOK_PREPARE);
+	if (result == 0 && loop->ops->flush != NULL) {
 		result = loop->ops->flush(loop->dispatcher);
+		loop->unsent = false; /* else it is flushed once more, and nobody is told what that said */
+	}
 	leave(loop);
 	*timeout = patience(loop, result > 0 ? 0 : -1);
 	return result < 0 ? result : 0;

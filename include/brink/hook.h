@@ -8,7 +8,8 @@
 BRINK_BEGIN_DECLS
 
 enum brink_hook_point {
-	BRINK_HOOK_PREPARE, /* before the wait; what it starts or posts is taken into account by the wait */
+	BRINK_HOOK_PREPARE, /* before the wait; what it starts or posts is taken into account by the wait. Inside
+	                     * another loop, where the host waits, also in each brink_loop_prepare() */
 	BRINK_HOOK_CHECK,   /* after the wait, before the ready watches are called */
 	BRINK_HOOK_IDLE     /* at the end of a turn in which no watch, timer or task was called. While one is
 	                     * started the loop does not sleep */
@@ -30,7 +31,7 @@ struct brink_hook {
 BRINK_API void brink_hook_init(brink_hook *hook, brink_hook_fn *call);
 
 /* Calls `hook->call` at `point` of every turn, in the order of starting; one that is
- * started by a hook of the same point is called from the next turn on. Prepare and
+ * started by a hook of the same point is called from the next turn (or brink_loop_prepare()) on. Prepare and
  * check hooks alone do not keep brink_loop_run() running; idle hooks do.
  *   -EEXIST   it is started        -EINVAL   no callback, or an unknown point */
 BRINK_API int brink_hook_start(brink_loop *loop, brink_hook *hook, enum brink_hook_point point);

@@ -123,14 +123,15 @@ BRINK_API void brink_loop_update(brink_loop *loop);
 BRINK_API int brink_loop_after_fork(brink_loop *loop);
 
 /* For a loop inside another one (the host). The host watches brink_loop_fd() for
- * reading and, each time before it waits, calls brink_loop_prepare(), which hands
- * queued changes to the kernel and sets `*timeout` to the longest the host may sleep,
- * in nanoseconds: 0 for not at all, -1 for no limit. Afterwards it calls
- * brink_loop_run_once(loop, 0). Ask for the descriptor again after each
+ * reading and, each time before it waits, calls brink_loop_prepare(), which calls the
+ * prepare hooks, hands queued changes to the kernel and sets `*timeout` to the longest the
+ * host may sleep, in nanoseconds: 0 for not at all, -1 for no limit. Afterwards it calls
+ * brink_loop_run_once(loop, 0), a turn of its own with its own prepare hooks. Ask for the descriptor again after each
  * brink_loop_prepare(): it is another one after brink_loop_after_fork(), when the loop has
  * moved to another thread, and where the kernel's queue had to be opened anew, and then has
  * another number than the one that was asked for last.
  *   -ENOTSUP   brink_loop_fd(): the backend has no such descriptor (poll)
+ *   -EBUSY     brink_loop_prepare(): called from inside one of the loop's own callbacks
  *   other      what the kernel said (brink_loop_fd() may make a descriptor) */
 BRINK_API int brink_loop_fd(brink_loop *loop);
 BRINK_API int brink_loop_prepare(brink_loop *loop, int64_t *timeout);

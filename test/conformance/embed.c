@@ -364,6 +364,83 @@ static void prepare_tells_the_time(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* A prepare hook that does one thing when it is next called. */
+struct prepared {
+	brink_hook hook;
+	void (*next)(struct prepared *prepared);
+	struct guest guest;
+	struct probe reader;
+	int fd;
+	unsigned calls;
+};
+
+static void prepare_called(brink_hook *hook)
+{
+	struct prepared *prepared = brink_container_of(hook, struct prepared, hook);
+	void (*next)(struct prepared *) = prepared->next;
+
+	prepared->calls++;
+	prepared->next = NULL;
+	if (next != NULL)
+		next(prepared);
+}
+
+static void start_its_timer(struct prepared *prepared)
+{
+	CHECK_OK(brink_timer_start(prepared->hook.loop, &prepared->guest.timer, BRINK_SECONDS(1000), 0));
+}
+
+static void post_its_task(struct prepared *prepared)
+{
+	CHECK_OK(brink_timer_stop(&prepared->guest.timer));
+	brink_task_post(prepared->hook.loop, &prepared->guest.task);
+}
+
+static void start_its_watch_and_stop(struct prepared *prepared)
+{
+	start_probe(prepared->hook.loop, &prepared->reader, "reader", prepared->fd, BRINK_READ);
+	CHECK_OK(brink_hook_stop(&prepared->hook));
+}
+
+/* What prepare hooks start or post counts for the host's sleep, as for the loop's own. */
+static void prepare_calls_hooks(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct pair pair = open_pair(kind, BRINK_READ);
+	struct prepared prepared = {.fd = pair.ours};
+	int64_t timeout = -2;
+
+	while (brink_loop_run_once(loop, 0) > 0)
+		;
+	init_guest(&prepared.guest, loop);
+	brink_hook_init(&prepared.hook, prepare_called);
+	CHECK_OK(brink_hook_start(loop, &prepared.hook, BRINK_HOOK_PREPARE));
+	CHECK_OK(brink_loop_prepare(loop, &timeout));
+	CHECK_EQ(timeout, -1);
+	CHECK_EQ(prepared.calls, 1);
+	prepared.next = start_its_timer;
+	CHECK_OK(brink_loop_prepare(loop, &timeout));
+	CHECK(timeout >= 0 && timeout <= (int64_t)BRINK_SECONDS(1000));
+	prepared.next = post_its_task;
+	CHECK_OK(brink_loop_prepare(loop, &timeout));
+	CHECK_EQ(timeout, 0);
+	CHECK_EQ(brink_loop_run_once(loop, 0), 1);
+	CHECK_EQ(prepared.guest.tasks, 1);
+	CHECK_EQ(prepared.calls, 4); /* a turn calls them, too */
+	prepared.next = start_its_watch_and_stop;
+	feed(&pair, 3);
+	if (!can(BRINK_FEATURE_FD))
+		CHECK_OK(brink_loop_prepare(loop, &timeout));
+	else if (brink_loop_fd(loop) >= 0)
+		HOST_UNTIL(loop, prepared.reader.calls == 1);
+	RUN_UNTIL(loop, prepared.reader.calls == 1);
+	CHECK_EQ(prepared.calls, 5);
+	accept_calls(&prepared.reader);
+	stop_probe(&prepared.reader);
+	CHECK_OK(brink_loop_destroy(loop));
+	close_pair(&pair);
+}
+
 /* ---- a brink loop as host, of each kind that there is ---- */
 
 struct host {
@@ -573,6 +650,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("embed/stopped-wakes-no-host", stopped_wakes_no_host, KINDS_ALL, .promises = {6, 23}),
 	SCENARIO("embed/wakes-for-nothing", wakes_for_nothing, KIND_UNIX, .promises = {23}),
 	SCENARIO("embed/prepare-tells-the-time", prepare_tells_the_time, 0, .promises = {23}),
+	SCENARIO("embed/prepare-calls-hooks", prepare_calls_hooks, KINDS_ALL, .promises = {23}),
 	SCENARIO("embed/in-each-other-loop", in_each_other_loop, KINDS_ALL, .promises = {23}, .flags = TRACE_FREE),
 	SCENARIO("embed/another-loop-inside", another_loop_inside, KINDS_ALL, .promises = {18, 23}),
 	NO_MORE_SCENARIOS,
