@@ -41,7 +41,7 @@ struct brink__slot {
 	uint8_t pending;    /* directions that the next call will be for */
 	uint8_t wanted;     /* directions that have an owner */
 	uint8_t state;      /* BRINK_EOF, BRINK_ERROR as seen so far, and the bits of ticket.h */
-	uint32_t identity;  /* tells files that had the same number apart */
+	uint32_t identity;  /* tells files that had the same number apart; stays for the watches at rest */
 	brink_watch *owner[2]; /* reader, writer: see brink__side() */
 	struct brink__slot *next; /* in the list of slots to call */
 };

@@ -37,7 +37,6 @@ static int begin_registration(brink_loop *loop, struct brink__slot *slot, int fd
 	brink__table_renew(&loop->table, slot, fd);
 	slot->mark = 0;
 	slot->open = (uint8_t)directions;
-	slot->identity = file->identity;
 	if (file->short_read_drains)
 		slot->state |= BRINK__DRAINS;
 	loop->counters.changes++;
@@ -64,15 +63,6 @@ void brink__watch_abandon(brink_loop *loop, struct brink__slot *slot)
 	end_registration(slot);
 }
 
-/* The descriptor was closed without a stop, and its number is another file's now. */
-static void replaced(brink_loop *loop, struct brink__slot *slot)
-{
-	loop->counters.changes++;
-	if (brink__loop_has_kernel(loop))
-		loop->ops->remove(loop->dispatcher, slot);
-	brink__watch_abandon(loop, slot);
-}
-
 /* ---- starting ---- */
 
 /* Level-triggered watches without a direction own nothing in the table: they are listed,
@@ -92,17 +82,52 @@ static void wake(brink_watch *watch)
 	*place = watch->resting;
 }
 
-/* True when the number is that of the file whose registration `slot` is. */
+/* Those at rest whose file is gone: from here on they have asked for directions that they do not have. */
+static void lose_resting(brink_loop *loop, const struct brink__slot *slot)
+{
+	brink_watch **place = &loop->resting, *watch;
+
+	while ((watch = *place) != NULL) {
+		if (watch->slot != slot) {
+			place = &watch->resting;
+			continue;
+		}
+		*place = watch->resting;
+		watch->interest = BRINK__DIRECTIONS;
+		loop->references--;
+	}
+}
+
+/* The descriptor was closed without a stop, and its number is another file's now. */
+static __attribute__((noinline)) void replaced(brink_loop *loop, struct brink__slot *slot)
+{
+	lose_resting(loop, slot);
+	if (slot->token == 0)
+		return;
+	loop->counters.changes++;
+	if (brink__loop_has_kernel(loop))
+		loop->ops->remove(loop->dispatcher, slot);
+	brink__watch_abandon(loop, slot);
+}
+
+/* Whether the number may have watches: registered ones, or some at rest, which leave the file's identity there. Where
+ * nobody rests that may be anybody's, of long ago. */
+static bool is_watched(const brink_loop *loop, const struct brink__slot *slot)
+{
+	return slot->token != 0 || (loop->resting != NULL && slot->identity != 0);
+}
+
+/* True when the number is that of the file whose watches `slot` has. */
 static bool is_same(const struct brink__slot *slot, const struct brink__file *file)
 {
 	return slot->identity == 0 || slot->identity == file->identity;
 }
 
-static bool is_registered(const brink_loop *loop, int fd)
+static bool is_known(const brink_loop *loop, int fd)
 {
 	const struct brink__slot *slot = brink__table_at(&loop->table, fd);
 
-	return slot != NULL && slot->token != 0;
+	return slot != NULL && is_watched(loop, slot);
 }
 
 /* What who starts a watch knows of its descriptor. Of the latter two it is said that they are not closed without a
@@ -113,7 +138,7 @@ static int identify(const brink_loop *loop, int fd, enum origin origin, struct b
 {
 	if (fd < 0)
 		return -EBADF;
-	if (origin == UNKNOWN || is_registered(loop, fd))
+	if (origin == UNKNOWN || is_known(loop, fd))
 		return brink__os_identify(fd, file);
 	if (origin == TCP)
 		brink__os_identify_tcp(fd, file);
@@ -136,14 +161,18 @@ static int attach(brink_loop *loop, brink_watch *watch, int fd, unsigned directi
 	slot = brink__table_get(&loop->table, fd);
 	if (slot == NULL)
 		return -ENOMEM;
-	if (slot->token != 0 && !is_same(slot, &file))
+	if (is_watched(loop, slot) && !is_same(slot, &file)) {
 		replaced(loop, slot);
+		if (watch->slot != NULL)
+			return -EBADF; /* it was at rest, and is one of those whose file is gone */
+	}
 	if (slot->token != 0) {
 		result = widen_registration(loop, slot, directions, level);
 	} else {
 		/* A level-triggered watch without a direction writes, too: in the way of its kind. */
 		slot->level = level;
 		slot->kind = (uint8_t)file.kind;
+		slot->identity = file.identity;
 		if (directions != 0)
 			result = begin_registration(loop, slot, fd, directions, &file);
 	}

@@ -231,6 +231,63 @@ static void lost_watch_closed(enum kind kind)
 	end_loop(loop, &pair);
 }
 
+/* Level-triggered watches at rest whose number is another file's, which is watched as `mode` says. */
+static void lost_at_rest(enum kind kind, unsigned mode)
+{
+	struct pair pair = open_pair(kind, BRINK_READ);
+	brink_loop *loop = new_loop();
+	struct probe never, once, fresh;
+	int number = pair.ours;
+
+	start_probe(loop, &never, "never asked", pair.ours, BRINK_LEVEL);
+	start_probe(loop, &once, "asked once", pair.ours, BRINK_READ | BRINK_LEVEL);
+	CHECK_OK(brink_watch_set(&once.watch, 0));
+	replace(&pair, number);
+	start_probe(loop, &fresh, "fresh", pair.ours, BRINK_READ | mode);
+	CHECK_ERROR(brink_watch_set(&once.watch, BRINK_WRITE), -EBADF);
+	CHECK_ERROR(brink_watch_set(&once.watch, 0), -EBADF);
+	CHECK_ERROR(brink_watch_close(&once.watch), -EBADF);
+	CHECK_ERROR(brink_watch_close(&never.watch), -EBADF);
+	CHECK(is_open(number));
+	CHECK_EQ(brink_watch_active(&once.watch) + brink_watch_active(&never.watch), 0);
+	CHECK_EQ(brink_watch_active(&fresh.watch), 1);
+	expect_silence(loop);
+	feed(&pair, 3);
+	expect_event(loop, &fresh, BRINK_READ, NOT_READ);
+	stop_probe(&fresh);
+	CHECK_EQ(brink_loop_run(loop), 0);
+	end_loop(loop, &pair);
+}
+
+static void lost_at_rest_closed(enum kind kind)
+{
+	lost_at_rest(kind, 0);
+	if ((kind & KINDS_TCP) != 0)
+		lost_at_rest(kind, BRINK_TCP);
+}
+
+/* And is watched by nobody: it is not that file that was to be watched. */
+static void lost_at_rest_set(enum kind kind)
+{
+	struct pair pair = open_pair(kind, BRINK_READ);
+	brink_loop *loop = new_loop();
+	struct probe lost, other;
+	int number = pair.ours;
+
+	start_probe(loop, &lost, "lost", pair.ours, BRINK_LEVEL);
+	start_probe(loop, &other, "other", pair.ours, BRINK_LEVEL);
+	replace(&pair, number);
+	feed(&pair, 1);
+	CHECK_ERROR(brink_watch_set(&lost.watch, BRINK_READ), -EBADF);
+	expect_silence(loop);
+	CHECK_ERROR(brink_watch_set(&other.watch, BRINK_READ), -EBADF);
+	CHECK_ERROR(brink_watch_close(&lost.watch), -EBADF);
+	CHECK(is_open(number));
+	CHECK_EQ(brink_loop_run(loop), 0);
+	stop_probe(&other);
+	end_loop(loop, &pair);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("removal/closed-without-stop", closed_without_stop, KINDS_ALL, .promises = {15}),
 	SCENARIO("removal/closed-before-the-first-wait", closed_before_the_first_wait, KINDS_ALL,
@@ -246,6 +303,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("removal/started-over-a-lost-watch", started_over_a_lost_watch_stopped_first, KINDS_ALL,
 	         .promises = {12, 15}),
 	SCENARIO("removal/lost-watch-closed", lost_watch_closed, KINDS_ALL, .promises = {14, 15}),
+	SCENARIO("removal/lost-at-rest-closed", lost_at_rest_closed, KINDS_ALL, .promises = {14, 15, 18}),
+	SCENARIO("removal/lost-at-rest-set", lost_at_rest_set, KINDS_ALL, .promises = {14, 15, 18}),
 	SCENARIO("removal/lost-watch-stopped-last", started_over_a_lost_watch_stopped_last, KINDS_ALL,
 	         .promises = {12, 15}),
 	NO_MORE_SCENARIOS,
