@@ -289,6 +289,22 @@ void brink__watch_stop_closing(brink_watch *watch)
 	stop(watch, true);
 }
 
+/* The other watches of the file, which goes. */
+static void stop_others(brink_watch *watch)
+{
+	struct brink__slot *slot = watch->slot;
+	brink_watch *resting = watch->loop->resting, *next;
+
+	for (int side = 0; side < 2; side++)
+		if (slot->owner[side] != NULL && slot->owner[side] != watch)
+			stop(slot->owner[side], false);
+	for (; resting != NULL; resting = next) {
+		next = resting->resting;
+		if (resting->slot == slot && resting != watch)
+			stop(resting, false);
+	}
+}
+
 int brink_watch_close(brink_watch *watch)
 {
 	struct brink__slot *slot = watch->slot;
@@ -301,9 +317,7 @@ int brink_watch_close(brink_watch *watch)
 		brink_watch_stop(watch);
 		return -EBADF;
 	}
-	for (int side = 0; side < 2; side++)
-		if (slot->owner[side] != NULL && slot->owner[side] != watch)
-			stop(slot->owner[side], false);
+	stop_others(watch);
 	stop(watch, true);
 	return close(watch->fd) < 0 && errno != EINTR ? -errno : 0;
 }

@@ -100,8 +100,8 @@ BRINK_API int brink_watch_start(brink_loop *loop, brink_watch *watch, int fd, un
  *   -ENOENT   it is not started */
 BRINK_API int brink_watch_stop(brink_watch *watch);
 
-/* Stops the watch and closes its descriptor, in the right order. Another watch on the
- * same descriptor and loop (the other direction's) is stopped too, without a call. Where the
+/* Stops the watch and closes its descriptor, in the right order. Other watches on the same descriptor
+ * and loop (the other direction's, and those without a direction) are stopped too, without a call. Where the
  * kernel forgets a descriptor with its close (epoll), that is left to it, until a file turns out to have other
  * descriptors, a child's for instance: stop and close by yourself what you know to have.
  *   -ENOENT   it is not started: nothing was closed

@@ -625,9 +625,6 @@ static void do_close(struct spot *spot, unsigned watch)
 		want("brink_watch_close", brink_watch_close(&mine->watch), -ENOENT);
 		return;
 	}
-	/* At rest it has no direction, so close does not stop it. */
-	if (spot->watches[1 - watch].started && owned_by(spot, 1 - watch) == 0)
-		do_stop(spot, 1 - watch);
 	want("brink_watch_close", brink_watch_close(&mine->watch), 0);
 	stopped(spot, 0);
 	stopped(spot, 1);

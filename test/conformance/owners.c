@@ -91,6 +91,29 @@ static void closed_by_a_watch_at_rest(enum kind kind)
 	close_owners(&owners);
 }
 
+/* And who is at rest is stopped by who is not, whether it ever had a direction or not. */
+static void closed_with_watches_at_rest(enum kind kind)
+{
+	struct owners owners;
+	struct probe never;
+	int number;
+
+	open_owners(&owners, kind, BRINK_LEVEL, NULL);
+	number = owners.pair.ours;
+	start_probe(owners.loop, &never, "never asked", number, BRINK_LEVEL);
+	CHECK_OK(brink_watch_set(&owners.writer.watch, 0));
+	close_probe(&owners.reader, &owners.pair.ours);
+	CHECK(!is_open(number));
+	CHECK_EQ(brink_watch_active(&owners.writer.watch), 0);
+	CHECK_EQ(brink_watch_active(&never.watch), 0);
+	CHECK_ERROR(brink_watch_set(&owners.writer.watch, BRINK_WRITE), -ENOENT);
+	CHECK_ERROR(brink_watch_stop(&never.watch), -ENOENT);
+	replace(&owners.pair, number);
+	expect_silence(owners.loop);
+	CHECK_EQ(brink_loop_run(owners.loop), 0);
+	close_owners(&owners);
+}
+
 static void act_stop_the_other(struct probe *probe, unsigned ready)
 {
 	struct owners *owners = probe->data;
@@ -233,6 +256,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("removal/closed-by-the-other-level-owner", closed_by_the_other_level_owner, KINDS_STREAM | KIND_UDP,
 	         .promises = {6, 7, 18}, .flags = TRACE_FREE),
 	SCENARIO("removal/closed-by-a-watch-at-rest", closed_by_a_watch_at_rest, KINDS_STREAM | KIND_UDP,
+	         .promises = {6, 18}),
+	SCENARIO("removal/closed-with-watches-at-rest", closed_with_watches_at_rest, KINDS_STREAM,
 	         .promises = {6, 18}),
 	SCENARIO("removal/stopped-by-the-other-owner", stopped_by_the_other_owner, KINDS_STREAM | KIND_UDP,
 	         .promises = {5, 6, 7}, .flags = TRACE_FREE),
