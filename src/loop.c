@@ -294,7 +294,7 @@ int brink_loop_prepare(brink_loop *loop, int64_t *timeout)
 	if (result < 0)
 		return result;
 	if (loop->renew)
-		result = brink__loop_renew(loop);
+		result = renew(loop);
 	if (result == 0)
 		run_hooks(loop, BRINK_HOOK_PREPARE);
 	if (result == 0 && loop->ops->flush != NULL) {

@@ -632,6 +632,43 @@ static void accept_without_descriptors(enum kind kind)
 	brink_loop_destroy(loop);
 }
 
+/* What is closed without a stop, and stays open elsewhere, may have a mechanism opened anew, for which there is no
+ * descriptor: a host is served all the same, as the loop itself would be. */
+static void host_without_descriptors(enum kind kind)
+{
+	struct pair pair = open_pair(kind, BRINK_READ), other = open_pair(kind, BRINK_READ);
+	brink_loop *loop = new_loop();
+	struct probe lost, good;
+	int64_t timeout;
+	int duplicate;
+
+	CHECK(brink_loop_fd(loop) >= 0 || !can(BRINK_FEATURE_FD));
+	start_probe(loop, &lost, "lost", pair.ours, BRINK_READ);
+	start_probe(loop, &good, "good", other.ours, BRINK_READ);
+	expect_silence(loop);
+	SYSCALL(duplicate = dup(pair.ours));
+	close_ours(&pair);
+	pair.ours = duplicate;
+	stop_probe(&lost);
+	leave_room(0);
+	for (int i = 0; i < 3; i++) {
+		feed(&pair, 1);
+		CHECK_OK(brink_loop_run_once(loop, 0));
+		CHECK_OK(brink_loop_prepare(loop, &timeout));
+		feed(&other, 1);
+		expect_event(loop, &good, BRINK_READ, BRINK_WRITE | BRINK_EOF | BRINK_ERROR);
+		CHECK_EQ(read_to_end(&good, NULL), -EAGAIN);
+		expect_quiet(loop, &good, BRINK_READ);
+	}
+	leave_room_again();
+	CHECK_OK(brink_loop_prepare(loop, &timeout));
+	expect_silence(loop);
+	stop_probe(&good);
+	CHECK_OK(brink_loop_destroy(loop));
+	close_pair(&pair);
+	close_pair(&other);
+}
+
 static void child_without_descriptors(enum kind kind)
 {
 	struct stage stage;
@@ -734,6 +771,7 @@ static const struct scenario scenarios[] = {
 	{"memory/after-fork", after_fork_without_memory, {13, 14}, 0, TRACE_FREE, {{NULL, 0, NULL}}},
 	{"memory/create-without-descriptors", create_without_descriptors, {14}, 0, TRACE_FREE, {{NULL, 0, NULL}}},
 	{"memory/accept-without-descriptors", accept_without_descriptors, {16}, KINDS_STREAM, 0, {{NULL, 0, NULL}}},
+	{"memory/host-without-descriptors", host_without_descriptors, {15, 23}, KINDS_ALL, 0, {{NULL, 0, NULL}}},
 	{"memory/child-without-descriptors", child_without_descriptors, {14, 22}, 0, TRACE_FREE, {{NULL, 0, NULL}}},
 	{"memory/after-fork-without-descriptors", after_fork_without_descriptors, {13, 14}, 0, TRACE_FREE,
 	 {{NULL, 0, NULL}}},
