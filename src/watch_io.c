@@ -182,13 +182,14 @@ ssize_t brink_watch_writev(brink_watch *watch, const struct iovec *parts, int co
 
 int brink_watch_accept(brink_watch *watch, struct sockaddr *address, socklen_t *length)
 {
+	socklen_t room = length != NULL ? *length : 0;
 	int fd = begin(watch, BRINK_READ);
 
 	if (brink__unlikely(fd < 0))
 		return fd;
-	do
-		fd = brink__os_accept(watch->fd, address, length);
-	while (fd == -EINTR || fd == -ECONNABORTED);
+	while ((fd = brink__os_accept(watch->fd, address, length)) == -EINTR || fd == -ECONNABORTED)
+		if (length != NULL)
+			*length = room; /* FreeBSD has stored 0 there for a connection that died in the queue */
 	note(watch, BRINK_READ, fd >= 0);
 	return fd == -EAGAIN ? hand_back(watch, BRINK_READ) : fd;
 }

@@ -149,7 +149,18 @@ static ssize_t moved(ssize_t result)
 		return strikes(#name) ? -1 : (writing = true, (type)moved(name arguments)); \
 	}
 
-MOVING(int, accept4, (int fd, struct sockaddr *address, socklen_t *length, int flags), (fd, address, length, flags))
+/* FreeBSD's says of a connection that died in the queue that its address is empty. */
+int faulty_accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+	if (strikes("accept4")) {
+		if (errno == ECONNABORTED && length != NULL)
+			*length = 0;
+		return -1;
+	}
+	writing = true;
+	return (int)moved(accept4(fd, address, length, flags));
+}
+
 FAULTY(int, bind, (int fd, const struct sockaddr *address, socklen_t length), (fd, address, length))
 FAULTY(int, chmod, (const char *path, mode_t mode), (path, mode))
 FAULTY(int, dup2, (int from, int to), (from, to))

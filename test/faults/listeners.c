@@ -15,7 +15,7 @@ static void on_accept(brink_listener *listener, int fd, const struct brink_addre
 	struct side *side = arg;
 	struct brink_socket_options options = options_of(side);
 
-	(void)peer;
+	CHECK(peer->storage.ss_family == AF_UNIX || brink_address_port(peer) != 0);
 	side->accepts++;
 	options.fd = fd;
 	if (!went_well(brink_socket_create(&side->id, side->loop, &options)))
