@@ -93,10 +93,11 @@ static void on_close(brink_socket *socket, int error, const char *text, void *ar
 static void complete(brink_http_client *client, struct brink__http_link *link, brink_socket *socket,
                      const brink_buffer *in)
 {
-	const struct brink__http_head *response = client->first->response;
+	const struct brink__http_exchange *exchange = client->first;
+	const struct brink__http_head *response = exchange->response;
 
 	link->used = true;
-	if (!response->keep_alive || response->until_end || brink_buffer_length(in) > 0) {
+	if (exchange->last || !response->keep_alive || response->until_end || brink_buffer_length(in) > 0) {
 		give_up(client);
 		brink_socket_close(socket);
 	}

@@ -15,6 +15,7 @@ struct brink__http_exchange {
 	brink_buffer request; /* shared with what is sent, for a second try */
 	bool head;            /* its method is HEAD */
 	bool repeatable;      /* and may be tried once more */
+	bool last;            /* on its connection, as it says itself */
 	struct brink__http_head *response;
 	brink_buffer body;
 	brink_http_part_fn *on_part;

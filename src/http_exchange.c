@@ -53,6 +53,16 @@ static bool is_idempotent(const char *method)
 	return false;
 }
 
+/* After such a request none follows on its connection: RFC 9112, section 9.6. */
+static bool says_close(const struct brink_http_fetch_options *options)
+{
+	for (size_t i = 0; i < options->header_count; i++)
+		if (brink__http_same(options->headers[i].name, "Connection") &&
+		    brink__http_list_has(options->headers[i].value, "close"))
+			return true;
+	return false;
+}
+
 /* Where a body is usual its length is said also when it is 0. */
 static char *write_length(char *at, const char *method, const brink_buffer *body)
 {
@@ -123,6 +133,7 @@ int brink__http_exchange_create(struct brink__http_exchange **exchange, const br
 		brink_buffer_move(&made->request, options->body);
 	made->head = strcmp(method, "HEAD") == 0;
 	made->repeatable = is_idempotent(method);
+	made->last = says_close(options);
 	made->on_part = options->on_part;
 	made->on_response = options->on_response;
 	made->arg = options->arg;

@@ -240,7 +240,8 @@ struct brink_http_fetch_options {
 };
 
 /* Begins a fetch, or has it wait for those before it. Nothing of the options is needed afterwards. Of
- * the headers, Host and Content-Length are the library's. Responses of 100 to 199 are passed over; one that
+ * the headers, Host and Content-Length are the library's; a Connection header with "close" closes the connection after
+ * the response. Responses of 100 to 199 are passed over; one that
  * says where else to look (300 to 399) is a response like others: nothing follows it by itself. When
  * a connection that was kept turns out to have ended, a fetch with a safe or idempotent method
  * (GET, HEAD, OPTIONS, PUT, DELETE, TRACE) is tried once more, on a new one.

@@ -287,6 +287,33 @@ static void stale(enum kind kind)
 	close_peer(&peer);
 }
 
+/* Who says that it is the last has it so, also where the server would go on. */
+static void closes_as_said(enum kind kind)
+{
+	const struct brink_http_header headers[] = {{"X", "close"}, {"connection", "x, Close"}};
+	struct caller caller;
+	struct peer peer;
+
+	open_peer(&peer, kind);
+	open_caller(&caller, peer.loop, &peer.address);
+	for (size_t count = 1; count <= 2; count++) {
+		CHECK_OK(brink_http_fetch(caller.client, &(struct brink_http_fetch_options){
+			.headers = headers, .header_count = count, .on_response = on_response, .arg = &caller}));
+		take_request(&peer, count == 1);
+		write_all(peer.fd, OK "Content-Length: 0\r\n\r\n", strlen(OK) + 21);
+		RUN_UNTIL(peer.loop, caller.over == count);
+		CHECK_EQ(caller.error, 0);
+	}
+	RUN_UNTIL(peer.loop, ready_now(peer.fd, BRINK_READ));
+	CHECK_OK(begin(&caller, "POST", "/", ""));
+	take_request(&peer, true);
+	write_all(peer.fd, OK "Content-Length: 0\r\n\r\n", strlen(OK) + 21);
+	RUN_UNTIL(peer.loop, caller.over == 3);
+	CHECK_EQ(caller.error, 0);
+	brink_http_client_destroy(caller.client);
+	close_peer(&peer);
+}
+
 static void no_answer(enum kind kind)
 {
 	struct caller caller;
@@ -428,6 +455,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-client/refused-fetches", refused_fetches, KIND_NONE),
 	SCENARIO("http-client/responses", responses, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/stale", stale, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-client/closes-as-said", closes_as_said, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/no-answer", no_answer, KIND_TCP),
 	SCENARIO("http-client/by-name", by_name, KIND_TCP),
 	SCENARIO("http-client/refused-names", refused_names, KIND_NONE),
