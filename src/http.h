@@ -24,6 +24,7 @@
 
 #include <brink/http.h>
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
@@ -167,6 +168,9 @@ enum brink__http_place {
 
 struct brink__http_reader {
 	bool response, bodyless; /* a response to HEAD */
+	/* What was read last is by HEAD, or begins so: there is no body in the answer, also in ours to what is no
+	 * request. It is looked at by who finds that the rest comes too late, too. */
+	atomic_bool by_head;
 	enum brink__http_place place;
 	struct brink_http_limits limits;
 	size_t room;
@@ -177,6 +181,12 @@ struct brink__http_reader {
 	unsigned skipped;  /* empty lines before the head */
 	unsigned status;   /* for an error */
 };
+
+/* With the first bytes of a request. */
+static inline void brink__http_note_method(struct brink__http_reader *reader, const char *bytes, size_t size)
+{
+	atomic_store_explicit(&reader->by_head, size >= 5 && memcmp(bytes, "HEAD ", 5) == 0, memory_order_relaxed);
+}
 
 int brink__http_limits_fill(struct brink_http_limits *limits); /* the defaults; -EINVAL */
 /* `room`: bytes that each head has for what its user keeps with it, in the alignment of pointers. */

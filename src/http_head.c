@@ -220,6 +220,7 @@ int brink__http_head_create(struct brink__http_head **head, struct brink__http_r
 	reader->status = 0;
 	if (made == NULL)
 		return -ENOMEM;
+	brink__http_note_method(reader, made->bytes, reader->scan.at);
 	rc = parse(made, reader->parser, &reader->scan, &reader->status);
 	if (rc < 0) {
 		if (reader->status == 0)

@@ -86,7 +86,7 @@ static brink_http_request *make_request(struct brink__http_session *session, str
 {
 	brink_http_request *request = brink__http_request_of(session, head);
 
-	request->silent = brink__http_is(head->method, "HEAD");
+	request->silent = atomic_load_explicit(&session->reader.by_head, memory_order_relaxed);
 	request->message = message;
 	message->data = request;
 	message->drop = on_drop;

@@ -94,14 +94,24 @@ static void begin_body(struct brink__http_reader *reader, struct brink__http_hea
 		begin(reader);
 }
 
+/* Of a head that is not whole. */
+static __attribute__((noinline)) void look_for_method(struct brink__http_reader *reader, const brink_buffer *in)
+{
+	char first[5];
+
+	brink__http_note_method(reader, first, brink_buffer_copy(in, 0, first, sizeof first));
+}
+
 int brink__http_read_head(struct brink__http_reader *reader, brink_buffer *in, struct brink__http_head **head)
 {
 	int rc;
 
 	do {
 		rc = brink__http_scan_head(&reader->scan, in, &reader->limits, &reader->status);
-		if (rc <= 0)
+		if (rc <= 0) {
+			look_for_method(reader, in);
 			return rc;
+		}
 	} while (reader->scan.lines == 0 && skip_empty_line(reader, in));
 	/* An empty line alone is no head. */
 	if (reader->scan.lines == 0)

@@ -24,6 +24,7 @@ static brink_http_request *to_answer(struct brink__http_session *session)
 	request = brink__http_request_headless(session);
 	if (request == NULL)
 		return NULL;
+	request->silent = atomic_load(&session->reader.by_head);
 	pthread_mutex_lock(&session->lock);
 	brink__http_enqueue(request);
 	pthread_mutex_unlock(&session->lock);

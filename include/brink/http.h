@@ -18,7 +18,8 @@
  *
  * What is ambiguous is refused, not guessed at, and the connection closed after the reply: more
  * than one Content-Length, or one beside Transfer-Encoding, any coding but "chunked", folded
- * lines, white space before a colon, a bare CR or LF, control characters, no Host or two.
+ * lines, white space before a colon, a bare CR or LF, control characters, no Host or two. To HEAD the head of a reply
+ * is sent alone, also where it refuses.
  *
  * Where the library was built without a parser (configure --with-http) the functions that
  * create something say -ENOTSUP. */

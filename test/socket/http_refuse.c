@@ -164,6 +164,54 @@ static void zeros(enum kind kind)
 	close_web(&web);
 }
 
+/* Who asks by HEAD takes what follows the head for another reply. */
+static void expect_head_alone(struct web *web, const struct row *row)
+{
+	int fd = visit(web);
+	struct answer answer;
+
+	ask(web, fd, row->request);
+	read_answer(web, fd, &answer, true);
+	if (answer.status != row->status)
+		FAIL("%u, and not %u, for: %s", answer.status, row->status, row->request);
+	expect_over(web, fd);
+	close_fd(&fd);
+}
+
+static void by_head(enum kind kind)
+{
+	static const struct row tries[] = {
+		{"HEAD / HTTP/1.1\r\n\r\n", 400},
+		{"HEAD / HTTP/1.1\r\n" HOST "X: a\x01\r\n\r\n", 400},
+		{"\r\nHEAD / HTTP/1.1\n", 400},
+		{"HEAD /\r\n" HOST "\r\n", 400},
+		{"HEAD / HTTP/1.1\r\n" HOST "Content-Length: 11\r\n\r\n", 413},
+		{"HEAD / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nb\r\n0123456789a", 413},
+		{"HEAD /0123456789012345678901234567890123456789 HTTP/1.1\r\n" HOST "\r\n", 414},
+		{"HEAD / HTTP/1.1\r\n" HOST "Expect: x\r\n\r\n", 417},
+		{"HEAD / HTTP/1.1\r\n" HOST "A: b\r\nA: b\r\n\r\n", 431},
+		{"HEAD / HTTP/1.1\r\n" HOST "Transfer-Encoding: gzip\r\n\r\n", 501},
+		{"HEAD / HTTP/2.0\r\n" HOST "\r\n", 505},
+		{"HEAD / HTTP/1.1\r\n" HOST "Content-Length: 1\r\n\r\n", 403},
+	}, late = {"HEAD / HTTP/1.1\r\nX", 408};
+	struct web web;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.options.limits = (struct brink_http_limits){.max_line = 50, .max_headers = 2, .max_body = 10};
+	start_web(&web);
+	for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+		atomic_store(&web.refuse, tries[i].status == 403 ? 403 : 0);
+		expect_head_alone(&web, &tries[i]);
+	}
+	CHECK_EQ(atomic_load(&web.asked), 0);
+	close_web(&web);
+	open_web(&web, kind, ONE_LOOP);
+	web.options.head_timeout = BRINK_SECONDS(1); /* the connection's, too, before its first byte */
+	start_web(&web);
+	expect_head_alone(&web, &late);
+	close_web(&web);
+}
+
 /* A reply that is under way is not cut off by what is refused after it. */
 static void after_good_ones(enum kind kind)
 {
@@ -279,6 +327,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-refuse/at-once", at_once, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-refuse/byte-by-byte", byte_by_byte, KIND_UNIX),
 	SCENARIO("http-refuse/zeros", zeros, KIND_TCP),
+	SCENARIO("http-refuse/by-head", by_head, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-refuse/after-good-ones", after_good_ones, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-refuse/limits-of-heads", limits_of_heads, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-refuse/limits-of-bodies", limits_of_bodies, KIND_TCP | KIND_UNIX),
