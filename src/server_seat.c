@@ -24,22 +24,32 @@ static bool is_plain(brink_socket *socket)
 	return brink__socket_transport(socket) == &brink__transport_plain;
 }
 
+/* Whether something of what had arrived at the stop is kept from the program, for now. What a protocol has left in
+ * the socket until it has room is looked at where nobody reads. */
+static bool is_held(const struct brink__settling *settling, brink_socket *socket)
+{
+	if (atomic_load(&socket->state) < BRINK_SOCKET_OPEN || brink__socket_reading_held(socket))
+		return true;
+	return brink__socket_is_stalled(socket) &&
+	       (!is_plain(socket) || atomic_load(&socket->readers) != 0 ||
+	        atomic_load(&socket->bytes_read) - brink_buffer_length(&socket->in) < settling->wanted);
+}
+
 /* Whether all that had arrived at the stop was handed to the program. Where it stays away, as
  * with a peer whose reading is paused, silence has to do. */
 static bool settled(struct brink__settling *settling, brink_socket *socket)
 {
 	uint64_t read = atomic_load(&socket->bytes_read);
+	bool held = is_held(settling, socket);
 
-	if (read != settling->seen || atomic_load(&socket->state) < BRINK_SOCKET_OPEN ||
-	    brink__socket_reading_held(socket)) {
+	if (read != settling->seen || held) {
 		settling->seen = read;
 		settling->quiet = 0;
 	} else {
 		settling->quiet++;
 	}
 	/* On an executor the bytes are counted before they are handed over. */
-	if (atomic_load(&socket->state) < BRINK_SOCKET_OPEN || brink__socket_reading_held(socket) ||
-	    atomic_load(&socket->readers) != 0)
+	if (held || atomic_load(&socket->readers) != 0)
 		return false;
 	return (is_plain(socket) && read >= settling->wanted) || settling->quiet >= QUIET;
 }

@@ -280,6 +280,9 @@ static inline bool brink__socket_reading_held(brink_socket *socket)
 {
 	return (atomic_load(&socket->paused) & (BRINK__PAUSED_BY_MESSENGER | BRINK__PAUSED_BY_LIMIT)) != 0;
 }
+/* Whether what has come, and was left, will be told again. On the loop's thread; who ends that clears `paused` when the
+ * rest is set, and the reader, who is counted before, then clears that. */
+bool brink__socket_is_stalled(brink_socket *socket);
 
 /* socket_stream.c: on the loop, all but the first of sockets with a stream. */
 /* Has the backend move the bytes of a new life, if it can, and there is memory. */

@@ -42,6 +42,18 @@ void brink__socket_unstall(brink_socket *socket)
 	resume_for(socket, BRINK__PAUSED_BY_PROTOCOL);
 }
 
+bool brink__socket_is_stalled(brink_socket *socket)
+{
+	unsigned paused = atomic_load(&socket->paused);
+
+	if ((paused & BRINK__PAUSED_BY_PROTOCOL) != 0)
+		return true;
+	/* Where nobody has the right to read, nothing was left; and who pauses himself, or has heard of the end, is not
+	 * told. */
+	return paused == 0 && atomic_load(&socket->retell) && atomic_load(&socket->edges) != 0 &&
+	       !atomic_load(&socket->their_end);
+}
+
 void brink__socket_read_at_low(brink_socket *socket)
 {
 	atomic_store(&socket->retell, true);

@@ -3,6 +3,7 @@
 #include "groups.h"
 #include "http_stage.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -169,6 +170,128 @@ static void answered_before(enum kind kind)
 	expect_stopped(&web, fd);
 }
 
+/* ---- requests that have come, and wait until there is room for their replies ---- */
+
+#define MORE 6
+#define LARGE (8u << 20)
+#define REQUEST(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+
+/* The last of them has only begun: for its end nobody waits. */
+static void ask_more(struct web *web, int fd, const char *request)
+{
+	char text[64 * MORE] = "";
+
+	for (int i = 0; i < MORE; i++)
+		strcat(text, request);
+	strcat(text, "GET /e HT");
+	ask(web, fd, text);
+}
+
+/* Read on one loop, on those of a group, or on an executor; one after another, so that they are kept in order. */
+#define PLACES 3
+
+static void open_place(struct web *web, enum kind kind, int where)
+{
+	static const enum shape shapes[PLACES] = {ONE_LOOP, GROUP, ON_EXECUTOR};
+	struct brink_server_options *options = &web->service.options;
+
+	open_long(web, kind, shapes[where]);
+	options->socket.executor = options->executor;
+	options->executor = NULL;
+}
+
+static void unanswered(enum kind kind)
+{
+	for (int where = 0; where < PLACES; where++) {
+		struct web web;
+		int fd;
+
+		open_place(&web, kind, where);
+		web.options.max_pipelined = 2;
+		start_web(&web);
+		fd = visit(&web);
+		ask_more(&web, fd, REQUEST("/keep"));
+		RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 2);
+		stop(&web);
+		for (unsigned k = 0; k < MORE; k++) {
+			char number[8];
+
+			RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) > k);
+			answer_kept(&web, k);
+			snprintf(number, sizeof number, "%u", k);
+			expect_body(&web, fd, 200, number);
+		}
+		CHECK_EQ(atomic_load(&web.asked), MORE);
+		expect_stopped(&web, fd);
+	}
+}
+
+static void reply_large(brink_http_request *request, void *arg)
+{
+	static char bytes[65536];
+	struct web *web = arg;
+	brink_buffer body = {0};
+
+	if (atomic_fetch_add(&web->asked, 1) == 0)
+		for (unsigned size = 0; size < LARGE; size += sizeof bytes)
+			CHECK_OK(brink_buffer_append(&body, bytes, sizeof bytes));
+	CHECK_OK(brink_http_reply(request, 200, NULL, 0, &body));
+	brink_http_request_free(request);
+}
+
+static void drop_large(struct web *web, int fd)
+{
+	static char bytes[65536];
+	struct answer answer;
+
+	read_answer(web, fd, &answer, true);
+	for (unsigned size = 0; size < LARGE; size += sizeof bytes)
+		read_back(&web->service, fd, bytes, sizeof bytes);
+}
+
+static void unsent(enum kind kind)
+{
+	for (int where = 0; where < PLACES; where++) {
+		struct web web;
+		int fd;
+
+		open_place(&web, kind, where);
+		web.options.window = 1000;
+		web.options.on_request = reply_large;
+		start_web(&web);
+		fd = visit(&web);
+		ask_more(&web, fd, REQUEST("/large"));
+		RUN_UNTIL(web.service.loop, atomic_load(&web.asked) == 1);
+		stop(&web);
+		CHECK_EQ(atomic_load(&web.asked), 1);
+		drop_large(&web, fd);
+		for (int k = 1; k < MORE; k++)
+			expect_body(&web, fd, 200, "");
+		CHECK_EQ(atomic_load(&web.asked), MORE);
+		expect_stopped(&web, fd);
+	}
+}
+
+/* Who sends on and on gets what he had asked for by then, and no more. */
+static void pours(enum kind kind)
+{
+	struct web web;
+	int fd;
+
+	open_long(&web, kind, ONE_LOOP);
+	web.options.max_pipelined = 1;
+	start_web(&web);
+	fd = visit(&web);
+	ask(&web, fd, REQUEST("/keep"));
+	RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 1);
+	stop(&web);
+	ask_more(&web, fd, REQUEST("/keep"));
+	answer_kept(&web, 0);
+	expect_body(&web, fd, 200, "0");
+	CHECK_EQ(atomic_load(&web.asked), 1);
+	expect_stopped(&web, fd);
+}
+
 /* ---- or not ---- */
 
 /* A client that is silent is out of its own time, long before the stop's is over; or the stop's is over
@@ -201,6 +324,9 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-stop/behind-another", behind_another, KIND_TCP),
 	SCENARIO("http-stop/wanted-later", wanted_later, KIND_TCP),
 	SCENARIO("http-stop/answered-before", answered_before, KIND_TCP),
+	SCENARIO("http-stop/unanswered", unanswered, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-stop/unsent", unsent, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-stop/pours", pours, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-stop/stays-away", stays_away, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };
