@@ -304,6 +304,16 @@ static int host_of_name(const char *name, bool plain, char *text, size_t size)
 	return (size_t)length < size ? 0 : -ENAMETOOLONG;
 }
 
+/* Which link an address is of is known by that name on this machine alone: RFC 6874, section 4. */
+static void drop_zone(char *host)
+{
+	char *zone = *host == '[' ? strchr(host, '%') : NULL;
+	const char *end = zone != NULL ? strchr(zone, ']') : NULL;
+
+	if (end != NULL)
+		memmove(zone, end, strlen(end) + 1);
+}
+
 /* That of a UNIX socket is a file, which is no host. */
 static int host_of(const struct brink_http_client_options *options, char *text, size_t size)
 {
@@ -319,6 +329,8 @@ static int host_of(const struct brink_http_client_options *options, char *text, 
 		rc = brink_address_format(options->address, text, size);
 	if (rc < 0)
 		return rc;
+	if (options->host == NULL)
+		drop_zone(text);
 	return host_is_sound(text) ? 0 : -EINVAL;
 }
 

@@ -5,8 +5,11 @@
 
 #include "http.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define LENGTH_DIGITS 18 /* more could exceed 63 bits */
 
@@ -105,9 +108,44 @@ static bool keeps_alive(const struct brink__http_head *head, const struct fields
 
 /* ---- the target and the host ---- */
 
+#define LITERAL (INET6_ADDRSTRLEN + 16u) /* of one of a later kind, too, which nobody has seen yet */
+
+/* "[::1]" and its kin: how much of the text it is; 0: it is none. */
+static __attribute__((noinline)) size_t literal_size(const char *text, size_t size)
+{
+	char address[LITERAL];
+	const char *end = memchr(text, ']', size);
+	size_t length = end != NULL ? (size_t)(end - text) - 1 : 0, kind;
+	struct in6_addr binary;
+
+	if (length == 0 || length >= sizeof address)
+		return 0;
+	memcpy(address, text + 1, length);
+	address[length] = '\0';
+	if (*address != 'v' && *address != 'V')
+		return inet_pton(AF_INET6, address, &binary) == 1 ? length + 2 : 0;
+	kind = 1 + strspn(address + 1, "0123456789abcdefABCDEF");
+	if (kind == 1 || address[kind] != '.' || address[++kind] == '\0')
+		return 0;
+	while (kind < length && (address[kind] == ':' || brink__http_run(address + kind, 1, BRINK__HTTP_HOSTS) == 1))
+		kind++;
+	return kind == length ? length + 2 : 0;
+}
+
+/* A name or an address, and a port perhaps; or nothing. */
 static bool is_host(const char *text, size_t size)
 {
-	return brink__http_run(text, size, BRINK__HTTP_HOSTS) == size;
+	size_t at = brink__http_run(text, size, BRINK__HTTP_HOSTS);
+
+	if (at == 0 && size > 0 && *text == '[')
+		at = literal_size(text, size);
+	if (at == size)
+		return true;
+	if (at == 0 || text[at++] != ':')
+		return false;
+	while (at < size && text[at] >= '0' && text[at] <= '9')
+		at++;
+	return at == size;
 }
 
 /* "http://host/path" and its kin: its host is the one that counts. */

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* In a name and a host, in a host, in a name, and only elsewhere in a line. */
+/* In a header's name and a host's, in a host's, in a header's, and only elsewhere in a line. */
 #define A (BRINK__HTTP_TOKEN | BRINK__HTTP_HOSTS | BRINK__HTTP_TEXT)
 #define H (BRINK__HTTP_HOSTS | BRINK__HTTP_TEXT)
 #define T (BRINK__HTTP_TOKEN | BRINK__HTTP_TEXT)
@@ -16,9 +16,9 @@ const unsigned char brink__http_kinds[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, X, 0, 0, 0, 0, 0, 0, /* the tab */
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 	X, A, X, T, A, A, A, A, H, H, A, A, X, A, A, X, /*  !"#$%&'()*+,-./ */
-	A, A, A, A, A, A, A, A, A, A, H, H, X, H, X, X, /* 0123456789:;<=>? */
+	A, A, A, A, A, A, A, A, A, A, X, H, X, H, X, X, /* 0123456789:;<=>? */
 	X, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A, /* @ABCDEFGHIJKLMNO */
-	A, A, A, A, A, A, A, A, A, A, A, H, X, H, T, A, /* PQRSTUVWXYZ[\]^_ */
+	A, A, A, A, A, A, A, A, A, A, A, X, X, X, T, A, /* PQRSTUVWXYZ[\]^_ */
 	T, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A, /* `abcdefghijklmno */
 	A, A, A, A, A, A, A, A, A, A, A, X, T, X, A, 0, /* pqrstuvwxyz{|}~  */
 	X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,

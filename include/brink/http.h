@@ -18,7 +18,8 @@
  *
  * What is ambiguous is refused, not guessed at, and the connection closed after the reply: more
  * than one Content-Length, or one beside Transfer-Encoding, any coding but "chunked", folded
- * lines, white space before a colon, a bare CR or LF, control characters, no Host or two. To HEAD the head of a reply
+ * lines, white space before a colon, a bare CR or LF, control characters, no Host or two, or one that is no
+ * name or address with a port or without. To HEAD the head of a reply
  * is sent alone, also where it refuses.
  *
  * Where the library was built without a parser (configure --with-http) the functions that
@@ -184,7 +185,7 @@ struct brink_http_client_options {
 	/* As in the options of a socket: "www.example.org:80". Each connection looks it up. Copied. */
 	const char *name;
 	/* For the Host header, copied. NULL: the address; or the name, without the port that is usual: 80 or
-	 * "http" where the connection is plain, 443 or "https" where it has a transport. */
+	 * "http" where the connection is plain, 443 or "https" where it has a transport. Either without a zone: "%eth0". */
 	const char *host;
 	struct brink_http_limits limits;
 	uint64_t timeout; /* ns that a fetch may take, from when its turn comes; 0: 60 s */

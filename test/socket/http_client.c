@@ -3,6 +3,7 @@
 #include "http_stage.h"
 #include "names_stage.h"
 
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -404,6 +405,37 @@ static void by_name(enum kind kind)
 	forget_names();
 }
 
+/* What says on which link an address is stays at home. */
+static void without_zone(enum kind kind)
+{
+	char name[BRINK_ADDRESS_TEXT], host[BRINK_ADDRESS_TEXT + 16];
+	struct brink_address address;
+	struct sockaddr_in6 there;
+	struct caller caller;
+	struct web web;
+
+	open_web(&web, kind, ONE_LOOP);
+	start_web(&web);
+	address = web.service.address;
+	memcpy(&there, &address.storage, sizeof there);
+	there.sin6_scope_id = 1;
+	memcpy(&address.storage, &there, sizeof there);
+	CHECK_OK(brink_address_format(&address, name, sizeof name));
+	CHECK(strchr(name, '%') != NULL);
+	snprintf(host, sizeof host, "GET / [::1]:%u\n", brink_address_port(&address));
+	for (int i = 0; i < 2; i++) {
+		CHECK_OK(create(&caller, web.service.loop, &(struct brink_http_client_options){
+			.address = i == 0 ? &address : NULL, .name = i == 1 ? name : NULL}));
+		CHECK_OK(begin(&caller, "GET", "/", ""));
+		RUN_UNTIL(web.service.loop, caller.over == 1);
+		if (caller.error != 0)
+			SKIP("the system knows of no zone of ::1");
+		CHECK(strcmp(caller.body, host) == 0);
+		brink_http_client_destroy(caller.client);
+	}
+	close_web(&web);
+}
+
 static void refused_names(enum kind kind)
 {
 	static const char *const bad[] = {"", "h", "h:", ":80", "h:80:80", "h:70000", "h:gopher", "a b:80", "a/b:80"};
@@ -458,6 +490,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-client/closes-as-said", closes_as_said, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/no-answer", no_answer, KIND_TCP),
 	SCENARIO("http-client/by-name", by_name, KIND_TCP),
+	SCENARIO("http-client/without-zone", without_zone, KIND_TCP6),
 	SCENARIO("http-client/refused-names", refused_names, KIND_NONE),
 	NO_MORE_SCENARIOS,
 };

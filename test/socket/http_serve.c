@@ -162,6 +162,28 @@ static void targets(enum kind kind)
 	close_web(&web);
 }
 
+static void hosts(enum kind kind)
+{
+	static const char *const good[] = {"", "a", "a:", "a:8080", "a_b-c.d~!$&'()*+;=%41", "127.0.0.1:80", "[::1]", "[::1]:80",
+		"[::ffff:127.0.0.1]:", "[v1.a:b]", "[VfF.~]:1"};
+	struct web web;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	start_web(&web);
+	fd = visit(&web);
+	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+		char text[128], wanted[128];
+
+		snprintf(text, sizeof text, "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", good[i]);
+		snprintf(wanted, sizeof wanted, "GET / %s\n", good[i]);
+		ask(&web, fd, text);
+		expect_body(&web, fd, 200, wanted);
+	}
+	close_fd(&fd);
+	close_web(&web);
+}
+
 /* ---- in order ---- */
 
 #define MANY 40 /* more than are read before they are answered */
@@ -404,6 +426,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-serve/connection-ends", connection_ends, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-serve/ends-in-spite", ends_in_spite, KIND_TCP),
 	SCENARIO("http-serve/targets", targets, KIND_TCP),
+	SCENARIO("http-serve/hosts", hosts, KIND_TCP),
 	SCENARIO("http-serve/pipelined", pipelined, KINDS_STREAM),
 	SCENARIO("http-serve/answered-backwards", answered_backwards, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-serve/answered-by-two", answered_by_two, KIND_TCP | KIND_UNIX),
