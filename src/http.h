@@ -96,7 +96,7 @@ struct brink__http_head {
 	size_t names, values, room;
 	bool large; /* not of the usual size */
 	char *bytes;
-	char *host_room; /* BRINK__HTTP_HOST bytes */
+	char *host_room; /* BRINK__HTTP_HOST bytes, and no less than the first line has */
 	void *room_of_user; /* zero, as much as was asked for */
 };
 

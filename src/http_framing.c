@@ -148,26 +148,40 @@ static bool is_host(const char *text, size_t size)
 	return at == size;
 }
 
-/* "http://host/path" and its kin: its host is the one that counts. */
+/* What is behind it, which is in small letters, in any case of letters; NULL. */
+static const char *after(const char *target, const char *scheme)
+{
+	while (*scheme != '\0')
+		if ((*target++ | 0x20) != *scheme++)
+			return NULL;
+	return target;
+}
+
+/* "http://host/path" and its kin: its host is the one that counts. A query may follow it at once: the path, which is
+ * not there, is written. */
 static bool read_absolute(struct brink__http_head *head)
 {
-	const char *host = NULL;
+	const char *host = after(head->target, "http://");
+	char *path = head->host_room;
 	size_t size;
 
-	if (strncmp(head->target, "http://", 7) == 0)
-		host = head->target + 7;
-	else if (strncmp(head->target, "https://", 8) == 0)
-		host = head->target + 8;
+	if (host == NULL)
+		host = after(head->target, "https://");
 	if (host == NULL)
 		return false;
 	size = strcspn(host, "/?");
-	/* "http://host?query" has a path, which is not there. */
-	if (size == 0 || size >= BRINK__HTTP_HOST || host[size] == '?' || !is_host(host, size))
+	if (size == 0 || size >= BRINK__HTTP_HOST || !is_host(host, size))
 		return false;
 	memcpy(head->host_room, host, size);
 	head->host_room[size] = '\0';
 	head->host = head->host_room;
-	head->path = host[size] != '\0' ? host + size : "/";
+	head->path = host[size] == '/' ? host + size : "/";
+	if (host[size] == '?') {
+		path += size + 1;
+		*path = '/';
+		strcpy(path + 1, host + size);
+		head->path = path;
+	}
 	return true;
 }
 

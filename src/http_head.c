@@ -175,7 +175,8 @@ static struct brink__http_head *create(brink_buffer *in, const struct brink__htt
 {
 	size_t size = reader->scan.at, count = reader->scan.lines - 1;
 	size_t fixed = sizeof(struct brink__http_head) + reader->room;
-	size_t all = fixed + count * sizeof(struct brink_http_header) + size + 1 + BRINK__HTTP_HOST;
+	size_t line = reader->scan.ends[0], host_room = line > BRINK__HTTP_HOST ? line : BRINK__HTTP_HOST;
+	size_t all = fixed + count * sizeof(struct brink_http_header) + size + 1 + host_room;
 	struct brink__http_head *head = all <= usual.size ? brink__cache_get(&usual) : brink__resize(NULL, 1, all);
 
 	if (head != NULL) {

@@ -106,7 +106,7 @@ BRINK_API void brink_http_protocol(brink_http *http, struct brink_protocol *prot
 BRINK_API const char *brink_http_request_method(const brink_http_request *request);
 /* As it came: "/path?query", "*", or with "http://host" in front. */
 BRINK_API const char *brink_http_request_target(const brink_http_request *request);
-/* The target from the path on, without "http://host". */
+/* The target from the path on, without "http://host"; of "http://host?query" it is "/?query". */
 BRINK_API const char *brink_http_request_path(const brink_http_request *request);
 /* The host, of the target or else of the Host header; empty if there is none. */
 BRINK_API const char *brink_http_request_host(const brink_http_request *request);

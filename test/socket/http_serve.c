@@ -144,6 +144,19 @@ static void ends_in_spite(enum kind kind)
 	close_web(&web);
 }
 
+/* Its path is not there, and is "/". */
+static void query_alone(struct web *web, int fd, size_t host_size, size_t query_size)
+{
+	char host[256] = "", query[512] = "", text[1024];
+
+	memset(host, 'h', host_size);
+	memset(query, 'q', query_size);
+	snprintf(text, sizeof text, "GET http://%s?%s/ HTTP/1.1\r\nHost: here\r\n\r\n", host, query);
+	ask(web, fd, text);
+	snprintf(text, sizeof text, "GET /?%s/ %s\n", query, host);
+	expect_body(web, fd, 200, text);
+}
+
 static void targets(enum kind kind)
 {
 	struct web web;
@@ -156,6 +169,13 @@ static void targets(enum kind kind)
 	expect_body(&web, fd, 200, "GET /p?q there:8080\n");
 	ask(&web, fd, "GET https://[::1] HTTP/1.1\r\nHost: here\r\n\r\n");
 	expect_body(&web, fd, 200, "GET / [::1]\n");
+	ask(&web, fd, "GET HTTP://There/P HTTP/1.1\r\nHost: here\r\n\r\n");
+	expect_body(&web, fd, 200, "GET /P There\n");
+	ask(&web, fd, "GET hTTpS://there HTTP/1.1\r\nHost: here\r\n\r\n");
+	expect_body(&web, fd, 200, "GET / there\n");
+	query_alone(&web, fd, 5, 1);
+	query_alone(&web, fd, 1, 450);
+	query_alone(&web, fd, 250, 200);
 	ask(&web, fd, "OPTIONS * HTTP/1.1\r\nHost: here\r\n\r\n");
 	expect_body(&web, fd, 200, "OPTIONS * here\n");
 	close_fd(&fd);
