@@ -33,14 +33,23 @@ static void note(struct field *field, const char *value)
 
 /* Those that say something of what this file is about, found in one pass. */
 struct fields {
-	struct field host, length, coding, expect;
+	struct field host, length, coding;
 	bool closes, keeps_alive;
+	bool expects, expects_more; /* than "100-continue" */
 };
 
 static void read_connection(struct fields *fields, const char *value)
 {
 	fields->closes = fields->closes || brink__http_list_has(value, "close");
 	fields->keeps_alive = fields->keeps_alive || brink__http_list_has(value, "keep-alive");
+}
+
+static void read_expect(struct fields *fields, const char *value)
+{
+	if (brink__http_same(value, "100-continue"))
+		fields->expects = true;
+	else
+		fields->expects_more = true;
 }
 
 static void find_fields(const struct brink__http_head *head, struct fields *fields)
@@ -57,7 +66,7 @@ static void find_fields(const struct brink__http_head *head, struct fields *fiel
 		else if (brink__http_same(name, "Transfer-Encoding"))
 			note(&fields->coding, value);
 		else if (brink__http_same(name, "Expect"))
-			note(&fields->expect, value);
+			read_expect(fields, value);
 	}
 }
 
@@ -219,11 +228,9 @@ int brink__http_framing_of_request(struct brink__http_head *head, unsigned *stat
 	if (rc < 0)
 		return refuse(status, rc == -ENOTSUP ? 501 : 400);
 	head->keep_alive = keeps_alive(head, &fields);
-	if (fields.expect.count > 0 && head->minor == 1) {
-		if (!brink__http_same(fields.expect.value, "100-continue"))
-			return refuse(status, 417);
-		head->expects = true;
-	}
+	if (fields.expects_more && head->minor == 1)
+		return refuse(status, 417);
+	head->expects = fields.expects && head->minor == 1;
 	return 0;
 }
 
