@@ -136,16 +136,19 @@ static bool is_hex(unsigned char c)
 }
 
 /* Digits of at most 60 bits; then the end, or extensions, of which nobody here knows any: visible
- * characters and white space. How many digits; 0: it is none. */
+ * characters and white space, which may also be before their semicolon. How many digits; 0: it is none. */
 static size_t chunk_digits(const unsigned char *line, size_t size)
 {
-	size_t digits = 0;
+	size_t digits = 0, extension;
 
 	while (digits < size && is_hex(line[digits]))
 		digits++;
-	if (digits > 15 || (digits < size && line[digits] != ';'))
+	extension = digits;
+	while (extension < size && (line[extension] == ' ' || line[extension] == '\t'))
+		extension++;
+	if (digits > 15 || (digits < size && (extension == size || line[extension] != ';')))
 		return 0;
-	for (size_t i = digits; i < size; i++)
+	for (size_t i = extension; i < size; i++)
 		if ((line[i] < ' ' && line[i] != '\t') || line[i] >= 0x7f)
 			return 0;
 	return digits;

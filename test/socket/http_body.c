@@ -20,7 +20,8 @@ static void expect_bytes(struct web *web, int fd, const char *text)
 static void chunked(enum kind kind)
 {
 	static const char request[] = "POST /e HTTP/1.1\r\n" HOST "Transfer-Encoding: Chunked\r\n\r\n"
-		"4;a=b; c=\"d\"\r\nabcd\r\n0000000A\r\n0123456789\r\n0\r\nX: y\r\nZ:\r\n\r\n";
+		"4;a=b; c=\"d\"\r\nabcd\r\n0000000A\r\n0123456789\r\n"
+		"2 \t;x=1\r\nef\r\n0 ; y\r\nX: y\r\nZ:\r\n\r\n";
 	struct answer answer;
 	struct web web;
 	int fd;
@@ -29,9 +30,9 @@ static void chunked(enum kind kind)
 	start_web(&web);
 	fd = visit(&web);
 	ask(&web, fd, request);
-	expect_body(&web, fd, 200, "POST /e h\nabcd0123456789");
+	expect_body(&web, fd, 200, "POST /e h\nabcd0123456789ef");
 	ask_slowly(&web, fd, request);
-	expect_body(&web, fd, 200, "POST /e h\nabcd0123456789");
+	expect_body(&web, fd, 200, "POST /e h\nabcd0123456789ef");
 	ask(&web, fd, "GET /chunks HTTP/1.1\r\n" HOST "\r\n");
 	read_answer(&web, fd, &answer, false);
 	CHECK(answer.chunked && !has_line(&answer, "Content-Length"));
