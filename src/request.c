@@ -92,8 +92,7 @@ struct brink__request *brink__request_copy(const struct brink__request *last, co
 	init(request, run);
 	request->copied = true;
 	request->from = 0;
-	if (size > 0)
-		memcpy(request->bytes, bytes, size);
+	memcpy(request->bytes, bytes, size);
 	atomic_init(&request->fill, (claims ? BRINK__FILL_CLAIMED : BRINK__FILL_SEALED) | BRINK__FILL_ONE | (unsigned)size);
 	if (claims) {
 		brink__request_let_go();
@@ -108,7 +107,7 @@ bool brink__request_lengthen(const struct brink__request *last, const void *byte
 	struct brink__request *request = claimed;
 	unsigned fill, used;
 
-	if (request == NULL || request != last || size == 0)
+	if (request == NULL || request != last)
 		return false;
 	fill = atomic_load_explicit(&request->fill, memory_order_relaxed);
 	used = fill & BRINK__FILL_BYTES;

@@ -205,37 +205,30 @@ static int check(const struct brink_write_options *options)
 	return options->flags & ~(BRINK_WRITE_FORCE | BRINK_WRITE_QUEUED) ? -EINVAL : 0;
 }
 
-/* What a write counts for. Not nothing, which the end of a failed socket could not wait for: an empty one has a
- * byte until it is in the queue. */
-static inline size_t count_of(size_t size)
+static void uncount(brink_socket *socket, size_t size)
 {
-	return size + (size == 0);
-}
-
-static void uncount(brink_socket *socket, size_t count)
-{
-	brink__socket_sent(socket, count);
+	brink__socket_sent(socket, size);
 	after_giving_up(socket);
 }
 
-static __attribute__((noinline)) int refuse(brink_socket *socket, size_t count, int admitted)
+static __attribute__((noinline)) int refuse(brink_socket *socket, size_t size, int admitted)
 {
 	int error = brink__socket_error(socket);
 
 	if (admitted == 0)
-		uncount(socket, count);
+		uncount(socket, size);
 	return error;
 }
 
 /* Counts the bytes of a new request, and looks whether the socket has failed after that: the end, which follows the
  * failure, waits until nothing is counted. So whatever gets into the queue has ended before on_close. */
-static inline int admit(brink_socket *socket, size_t count, unsigned flags)
+static inline int admit(brink_socket *socket, size_t size, unsigned flags)
 {
 	int result = -EPIPE;
 
 	if (brink__likely(!atomic_load_explicit(&socket->ending, memory_order_relaxed)))
-		result = brink__socket_admit(socket, count, flags);
-	return brink__likely(!brink__socket_failed(socket)) ? result : refuse(socket, count, result);
+		result = brink__socket_admit(socket, size, flags);
+	return brink__likely(!brink__socket_failed(socket)) ? result : refuse(socket, size, result);
 }
 
 /* Without a request, for which there was no memory, takes its bytes back. */
@@ -244,24 +237,40 @@ static int submit(brink_socket *socket, struct brink__request *request, size_t s
 {
 	const struct brink_socket_options *defaults = brink__socket_options(socket);
 
-	if (brink__likely(request != NULL)) {
-		request->done = options->done != NULL ? options->done : defaults->on_written;
-		request->arg = options->done != NULL ? options->arg : defaults->arg;
-		brink__socket_enqueue(socket, request, options->flags);
+	if (brink__unlikely(request == NULL)) {
+		uncount(socket, size);
+		return -ENOMEM;
 	}
-	if (brink__unlikely(request == NULL || size == 0))
-		uncount(socket, count_of(size));
-	return request != NULL ? 0 : -ENOMEM;
+	request->done = options->done != NULL ? options->done : defaults->on_written;
+	request->arg = options->done != NULL ? options->arg : defaults->arg;
+	brink__socket_enqueue(socket, request, options->flags);
+	return 0;
 }
 
 static const struct brink_write_options no_options;
+
+/* Has a byte until it is in the queue: for nothing the end of a failed socket could not wait. */
+static __attribute__((noinline)) int write_nothing(brink_socket *socket, const struct brink_write_options *options)
+{
+	int result = admit(socket, 1, options->flags);
+
+	if (result < 0)
+		return result;
+	result = submit(socket, brink__request_create(), 1, options);
+	if (result == 0)
+		uncount(socket, 1);
+	return result;
+}
 
 static int write_buffer(brink_socket *socket, brink_buffer *data, const struct brink_write_options *options)
 {
 	size_t size = brink_buffer_length(data);
 	struct brink__request *request;
-	int result = admit(socket, count_of(size), options->flags);
+	int result;
 
+	if (brink__unlikely(size == 0))
+		return write_nothing(socket, options);
+	result = admit(socket, size, options->flags);
 	if (result < 0)
 		return result;
 	request = brink__request_create();
@@ -300,7 +309,9 @@ int brink_socket_write_bytes(brink_socket *socket, const void *bytes, size_t siz
 
 	if (size > BRINK__REQUEST_ROOM)
 		return write_large(socket, bytes, size);
-	result = admit(socket, count_of(size), 0);
+	if (brink__unlikely(size == 0))
+		return write_nothing(socket, &no_options);
+	result = admit(socket, size, 0);
 	if (result < 0)
 		return result;
 	/* Who wants to hear of each write queues each. */
