@@ -57,7 +57,7 @@ static void chunks(brink_http_request *request)
 	CHECK_OK(brink_http_reply_begin(request, 200, NULL, 0, -1, NULL, NULL));
 	for (int i = 0; i < 10; i++) {
 		brink_buffer part = {0};
-		char text[16];
+		char text[32];
 
 		snprintf(text, sizeof text, "chunk %d\n", i);
 		CHECK_OK(brink_buffer_append(&part, text, strlen(text)));
