@@ -21,21 +21,24 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-/* "HTTP/1.0" or "HTTP/1.1"; of other versions that look like one the status is 505. */
-static int check_version(const char *text, unsigned *minor, unsigned *status)
+/* "HTTP/1.0" or "HTTP/1.1". A higher minor version is taken as that (RFC 9110, section 2.5), and shown to the parser
+ * so, as some know none. Of other versions that look like one the status is 505. */
+static int check_version(char *text, unsigned *minor, unsigned *status)
 {
 	if (memcmp(text, "HTTP/", 5) != 0 || !is_digit(text[5]) || text[6] != '.' || !is_digit(text[7]))
 		return -EPROTO;
-	if (text[5] != '1' || text[7] > '1') {
+	if (text[5] != '1') {
 		*status = 505;
 		return -ENOTSUP;
 	}
+	if (text[7] > '1')
+		text[7] = '1';
 	*minor = (unsigned)(text[7] - '0');
 	return 0;
 }
 
 /* Token, one space, visible characters, one space, version. */
-static int check_request_line(struct brink__http_head *head, const char *line, size_t size, unsigned *status)
+static int check_request_line(struct brink__http_head *head, char *line, size_t size, unsigned *status)
 {
 	size_t method = brink__http_run(line, size, BRINK__HTTP_TOKEN), target;
 

@@ -110,7 +110,8 @@ BRINK_API const char *brink_http_request_target(const brink_http_request *reques
 BRINK_API const char *brink_http_request_path(const brink_http_request *request);
 /* The host, of the target or else of the Host header; empty if there is none. */
 BRINK_API const char *brink_http_request_host(const brink_http_request *request);
-BRINK_API unsigned brink_http_request_minor(const brink_http_request *request); /* of HTTP/1.x: 0 or 1 */
+/* Of HTTP/1.x: 0 or 1, as which a higher one is taken. */
+BRINK_API unsigned brink_http_request_minor(const brink_http_request *request);
 BRINK_API const struct brink_http_header *brink_http_request_headers(const brink_http_request *request,
                                                                      size_t *count);
 BRINK_API const char *brink_http_request_header(const brink_http_request *request, const char *name);
@@ -211,7 +212,7 @@ BRINK_API void brink_http_client_destroy(brink_http_client *client);
 /* Valid during the call. */
 struct brink_http_response {
 	unsigned status; /* 200 to 999 */
-	unsigned minor;  /* of HTTP/1.x */
+	unsigned minor;  /* of HTTP/1.x, as of a request */
 	const char *reason;
 	const struct brink_http_header *headers;
 	size_t header_count;

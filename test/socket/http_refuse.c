@@ -38,7 +38,7 @@ static const struct row {
 	{"GET http://u@h/ HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"\r\n\r\nGET / HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"GET / HTTP/2.0\r\n" HOST "\r\n", 505},
-	{"GET / HTTP/1.2\r\n" HOST "\r\n", 505},
+	{"GET / HTTP/3.1\r\n" HOST "\r\n", 505},
 	{"GET / HTTP/0.9\r\n" HOST "\r\n", 505},
 	{"FROBNICATE / HTTP/1.1\r\n" HOST "\r\n", 501},
 	{"get / HTTP/1.1\r\n" HOST "\r\n", 501},
@@ -61,6 +61,7 @@ static const struct row {
 	{"GET / HTTP/1.1\r\n" HOST "X\x80: a\r\n\r\n", 400},
 	/* the host */
 	{"GET / HTTP/1.1\r\n\r\n", 400},
+	{"GET / HTTP/1.2\r\n\r\n", 400},
 	{"GET / HTTP/1.1\r\n" HOST HOST "\r\n", 400},
 	{"GET / HTTP/1.0\r\n" HOST HOST "\r\n", 400},
 	{"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400},

@@ -182,6 +182,30 @@ static void targets(enum kind kind)
 	close_web(&web);
 }
 
+/* A higher minor version is taken as the highest that is known. */
+static void versions(enum kind kind)
+{
+	struct answer answer;
+	struct web web;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	start_web(&web);
+	fd = visit(&web);
+	ask(&web, fd, "GET /a HTTP/1.2\r\nHost: h\r\n\r\n");
+	expect_body(&web, fd, 200, "GET /a h\n");
+	ask(&web, fd, "POST /b HTTP/1.9\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nb\r\n0\r\n\r\n");
+	expect_body(&web, fd, 200, "POST /b h\nb");
+	ask(&web, fd, "GET /keep HTTP/1.3\r\nHost: h\r\n\r\n");
+	RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 1);
+	CHECK_EQ(brink_http_request_minor(web.kept[0]), 1);
+	answer_kept(&web, 0);
+	read_answer(&web, fd, &answer, false);
+	CHECK(!has_line(&answer, "\r\nConnection: "));
+	close_fd(&fd);
+	close_web(&web);
+}
+
 static void hosts(enum kind kind)
 {
 	static const char *const good[] = {"", "a", "a:", "a:8080", "a_b-c.d~!$&'()*+;=%41", "127.0.0.1:80", "[::1]", "[::1]:80",
@@ -446,6 +470,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-serve/connection-ends", connection_ends, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-serve/ends-in-spite", ends_in_spite, KIND_TCP),
 	SCENARIO("http-serve/targets", targets, KIND_TCP),
+	SCENARIO("http-serve/versions", versions, KIND_TCP),
 	SCENARIO("http-serve/hosts", hosts, KIND_TCP),
 	SCENARIO("http-serve/pipelined", pipelined, KINDS_STREAM),
 	SCENARIO("http-serve/answered-backwards", answered_backwards, KIND_TCP | KIND_UNIX),
