@@ -82,13 +82,16 @@ void brink__http_body_arrived(brink_http_request *request, brink_buffer *part, i
 
 void brink__http_body_broken(struct brink__http_session *session, int state)
 {
-	brink_buffer none = {0};
-	brink_http_request *request;
-	bool answered;
-
 	pthread_mutex_lock(&session->lock);
-	request = session->receiving;
-	answered = session->pending == 0;
+	brink__http_body_broken_locked(session, state);
+}
+
+void brink__http_body_broken_locked(struct brink__http_session *session, int state)
+{
+	brink_buffer none = {0};
+	brink_http_request *request = session->receiving;
+	bool answered = session->pending == 0;
+
 	session->over = true; /* before there is none: see look() */
 	session->receiving = NULL;
 	session->last = session->last || (request != NULL && answered);

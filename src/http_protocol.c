@@ -102,11 +102,17 @@ static void unmake_request(brink_http_request *request)
 	brink__http_request_unref(request);
 }
 
-static void stand_in_line(brink_http_request *request, bool has_body)
+/* False: its time was over meanwhile, or the connection is about to end by another reply. */
+static bool stand_in_line(brink_http_request *request, bool has_body)
 {
 	struct brink__http_session *session = request->session;
 
 	pthread_mutex_lock(&session->lock);
+	if (brink__unlikely(session->over)) {
+		pthread_mutex_unlock(&session->lock);
+		unmake_request(request);
+		return false;
+	}
 	brink__http_enqueue(request);
 	if (has_body) {
 		session->receiving = request;
@@ -117,6 +123,7 @@ static void stand_in_line(brink_http_request *request, bool has_body)
 	brink__http_set_phase(session, has_body ? BRINK__HTTP_BODY : BRINK__HTTP_BUSY);
 	brink__http_update_reading(session);
 	pthread_mutex_unlock(&session->lock);
+	return true;
 }
 
 /* ---- heads ---- */
@@ -152,7 +159,8 @@ static int begin_body(brink_http_request *request, brink_buffer *in)
 	if (tells && brink__http_put(&request->out, BRINK__HTTP_CONTINUE) < 0)
 		return -ENOMEM;
 	request->asked = request->asked || !request->streamed;
-	stand_in_line(request, true);
+	if (!stand_in_line(request, true))
+		return AGAIN;
 	if (tells)
 		brink__http_flush(session);
 	return request->streamed ? BRINK_PARSE_MESSAGE : AGAIN;
@@ -187,8 +195,7 @@ static int take_head(struct brink__http_session *session, brink_buffer *in, brin
 	request = make_request(session, head, message);
 	if (brink__http_reader_has_body(&session->reader))
 		return begin_body(request, in);
-	stand_in_line(request, false);
-	return BRINK_PARSE_MESSAGE;
+	return stand_in_line(request, false) ? BRINK_PARSE_MESSAGE : AGAIN;
 }
 
 /* ---- bodies ---- */

@@ -106,6 +106,8 @@ void brink__http_drop_line(struct brink__http_session *session);
 /* http_refuse.c: answers what is no request, or one whose body is not, and ends the connection. On the reader's
  * thread, or the loop's. */
 void brink__http_refuse(struct brink__http_session *session, unsigned status);
+/* The same with the lock, which it gives back: for who has looked under it whether to do so. */
+void brink__http_refuse_locked(struct brink__http_session *session, unsigned status);
 
 /* http_time.c; all with the lock */
 void brink__http_set_phase(struct brink__http_session *session, enum brink__http_phase phase);
@@ -122,6 +124,8 @@ bool brink__http_waits_for_word(const brink_http_request *request);
 int brink__http_tell_to_go_on(brink_http_request *request);
 /* Nothing more comes of the body that is being received, and after it. */
 void brink__http_body_broken(struct brink__http_session *session, int state);
+/* The same with the lock, which it gives back. */
+void brink__http_body_broken_locked(struct brink__http_session *session, int state);
 
 /* http_reply.c */
 /* A whole reply, after which the connection is closed; to be flushed. Without the lock. */

@@ -119,32 +119,42 @@ static bool is_served(struct brink__http_session *session, uint64_t now)
 	return true;
 }
 
-/* No lock is held by the caller; the deadline may have been moved meanwhile. */
+/* With the lock: what of the client's is over; BUSY: nothing, or the deadline was moved meanwhile. */
+static enum brink__http_phase look_what_is_over(struct brink__http_session *session)
+{
+	uint64_t now = brink__timing_now(session->socket);
+	enum brink__http_phase phase = session->deadline <= now ? session->phase : BRINK__HTTP_BUSY;
+
+	if ((phase == BRINK__HTTP_HEAD || phase == BRINK__HTTP_BODY) && is_excused(session, now))
+		return BRINK__HTTP_BUSY;
+	if (phase == BRINK__HTTP_IDLE && is_served(session, now))
+		return BRINK__HTTP_BUSY;
+	return phase;
+}
+
+/* No lock is held by the caller. What follows from the look is begun under the same hold of it: else the reader could
+ * complete meanwhile what is given up. */
 static void expired(brink_socket *socket)
 {
 	struct brink__channel *channel = brink__channel_of(socket);
 	struct brink__http_session *session = brink_container_of(channel->session, struct brink__http_session, base);
 	enum brink__http_phase phase;
-	uint64_t now;
-	bool streamed;
+	const brink_http_request *receiving;
 
 	pthread_mutex_lock(&session->lock);
-	now = brink__timing_now(socket);
-	phase = session->deadline <= now ? session->phase : BRINK__HTTP_BUSY;
-	if ((phase == BRINK__HTTP_HEAD || phase == BRINK__HTTP_BODY) && is_excused(session, now))
-		phase = BRINK__HTTP_BUSY;
-	if (phase == BRINK__HTTP_IDLE && is_served(session, now))
-		phase = BRINK__HTTP_BUSY;
-	streamed = session->receiving != NULL && session->receiving->streamed;
-	if (phase == BRINK__HTTP_IDLE)
-		session->over = true;
-	pthread_mutex_unlock(&session->lock);
-	if (phase == BRINK__HTTP_IDLE)
-		brink_socket_close(socket);
-	else if (phase == BRINK__HTTP_BODY && streamed)
-		brink__http_body_broken(session, -ETIMEDOUT);
-	else if (phase != BRINK__HTTP_BUSY)
-		brink__http_refuse(session, 408);
+	phase = look_what_is_over(session);
+	receiving = session->receiving;
+	if (phase == BRINK__HTTP_BODY && receiving != NULL && receiving->streamed) {
+		brink__http_body_broken_locked(session, -ETIMEDOUT);
+	} else if (phase == BRINK__HTTP_HEAD || phase == BRINK__HTTP_BODY) {
+		brink__http_refuse_locked(session, 408);
+	} else {
+		if (phase == BRINK__HTTP_IDLE)
+			session->over = true;
+		pthread_mutex_unlock(&session->lock);
+		if (phase == BRINK__HTTP_IDLE)
+			brink_socket_close(socket);
+	}
 }
 
 void brink__http_set_phase(struct brink__http_session *session, enum brink__http_phase phase)

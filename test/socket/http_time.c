@@ -179,6 +179,53 @@ static void slow_head_while_busy(enum kind kind)
 	slow_while_busy(kind, "GET / HTTP/1.1\r\nX: ", "x");
 }
 
+static struct blocker in_head;
+
+static int block_in_head(const brink_http_request *request, void *arg)
+{
+	(void)request, (void)arg;
+	block(&in_head.task);
+	return BRINK_HTTP_STREAM;
+}
+
+/* Its time is over while the reader has the whole of it, and asks: it is refused, and nobody hears of it. */
+static void late_head(enum kind kind)
+{
+	const uint64_t timeout = BRINK_MS(500);
+	struct blocker blocker;
+	struct web web;
+	uint64_t end;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	memset(&in_head, 0, sizeof in_head);
+	web.options.head_timeout = timeout;
+	web.options.body_timeout = web.options.idle_timeout = LONG;
+	web.options.on_head = block_in_head;
+	CHECK_OK(brink_executor_create(&web.service.executor, &(struct brink_executor_options){.threads = 1}));
+	web.service.options.socket.executor = web.service.executor;
+	start_web(&web);
+	fd = visit(&web);
+	serve_another(&web, fd);
+	ask(&web, fd, "GET /e HTTP/1.1\r\n" HOST "\r\nPOST /stream HTTP");
+	expect_body(&web, fd, 200, "GET /e h\n");
+	post_blocker(&web, &blocker); /* behind the reader, who has seen the beginning */
+	wait_for_state(&blocker, 1);
+	ask(&web, fd, "/1.1\r\n" HOST "Content-Length: 1\r\n\r\n");
+	for (end = monotonic_now() + 2 * timeout; monotonic_now() < end;)
+		turn_briefly(web.service.loop);
+	atomic_store(&blocker.state, 2);
+	wait_for_state(&in_head, 1);
+	expect_status(&web, fd, 408);
+	CHECK_EQ(atomic_load(&in_head.state), 1);
+	atomic_store(&in_head.state, 2);
+	expect_over(&web, fd);
+	RUN_UNTIL(web.service.loop, atomic_load(&web.service.closed) == 1);
+	CHECK_EQ(atomic_load(&web.asked), 2);
+	close_fd(&fd);
+	close_web(&web);
+}
+
 static void silent_bodies(enum kind kind)
 {
 	struct web web;
@@ -305,6 +352,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-time/slow-body", slow_body, KIND_TCP),
 	SCENARIO("http-time/slow-head-while-busy", slow_head_while_busy, KIND_TCP),
 	SCENARIO("http-time/slow-body-while-busy", slow_body_while_busy, KIND_TCP),
+	SCENARIO("http-time/late-head", late_head, KIND_TCP),
 	SCENARIO("http-time/silent-bodies", silent_bodies, KIND_TCP),
 	SCENARIO("http-time/idle", idle, KIND_TCP),
 	SCENARIO("http-time/our-own-time", our_own_time, KIND_TCP),
