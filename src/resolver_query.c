@@ -37,12 +37,12 @@ static int read_port(const char *service, int *port)
 }
 
 /* Where the host begins, and how long it is, in front of the colon at `colon`; 0: nowhere. Colons in
- * it are for brackets only, since www.example.org:80:80 is a mistake. */
+ * it are for brackets only, since www.example.org:80:80 is a mistake, and brackets for them. */
 static size_t find_host(const char **text, const char *colon)
 {
 	size_t length = (size_t)(colon - *text);
 
-	if (length > 2 && **text == '[' && colon[-1] == ']') {
+	if (length > 2 && **text == '[' && colon[-1] == ']' && memchr(*text, ':', length) != NULL) {
 		(*text)++;
 		return length - 2;
 	}

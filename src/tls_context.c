@@ -61,6 +61,8 @@ static const char *wrong_name(unsigned flags, const char *name)
 	if (name == NULL)
 		return flags & (BRINK_TLS_ANY_NAME | BRINK_TLS_UNVERIFIED) ? NULL :
 		       "a client needs the peer's name, to compare it with the certificate";
+	if (strpbrk(name, "[]:%") != NULL && !brink__tls_is_address(name))
+		return "the peer's name is that of a host, or an address without brackets, zone and port";
 	if (*name == '.')
 		return "the peer's name begins with a dot: OpenSSL would take any name that ends so";
 	return *name == '\0' || strlen(name) > 255 ? "the peer's name has from 1 to 255 characters" : NULL;
@@ -271,11 +273,22 @@ static void drop_shared(struct brink__tls_shared *shared)
 	brink__tls_free(shared);
 }
 
+/* Without the dot that a name may end with, which neither certificates nor SNI (RFC 6066, section 3) have. */
+static char *copy_name(const char *name)
+{
+	char *copy = brink__tls_copy(name);
+	size_t length = strlen(name);
+
+	if (copy != NULL && length > 1 && copy[length - 1] == '.')
+		copy[length - 1] = '\0';
+	return copy;
+}
+
 /* With the reference to `shared` that the caller has, if it succeeds. */
 static int make(brink_tls **made, struct brink__tls_shared *shared, const char *peer_name)
 {
 	brink_tls *tls = brink__tls_allocate(sizeof *tls);
-	char *name = peer_name != NULL ? brink__tls_copy(peer_name) : NULL;
+	char *name = peer_name != NULL ? copy_name(peer_name) : NULL;
 
 	if (tls == NULL || (peer_name != NULL && name == NULL) || pthread_mutex_init(&tls->lock, NULL) != 0) {
 		brink__tls_free(name);

@@ -61,7 +61,7 @@ static void numbers_need_nobody(enum kind kind)
 static void what_is_no_name(enum kind kind)
 {
 	static const char *const texts[] = {"", ":", "a", "a.test", "a.test:", "a:b:80", "[::1:80", "::1]:80", "[]:80",
-		"[a:80", "a.test:65536", "a.test:99999999999999999999", "127.0.0.1", "unix:"};
+		"[a:80", "[a.test]:80", "[127.0.0.1]:http", "a.test:65536", "a.test:99999999999999999999", "127.0.0.1", "unix:"};
 	struct stage stage = open_stage(NULL);
 	char text[400];
 	struct asked asked;

@@ -12,6 +12,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("tls/unverified", tls_unverified, KIND_TCP),
 	SCENARIO("tls/any-name", tls_any_name, KIND_TCP),
 	SCENARIO("tls/address", tls_address, KIND_TCP),
+	SCENARIO("tls/name-with-dot", tls_name_with_dot, KIND_TCP),
 	SCENARIO("tls/other-address", tls_other_address, KIND_TCP),
 	SCENARIO("tls/client-certificate", tls_client_shown, KIND_TCP),
 	SCENARIO("tls/client-certificate-missing", tls_client_missing, KIND_TCP),

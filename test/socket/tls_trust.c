@@ -125,6 +125,18 @@ void tls_address(enum kind kind)
 	close_tls(&duo);
 }
 
+void tls_name_with_dot(enum kind kind)
+{
+	struct tls_duo duo;
+
+	open_tls(&duo, kind);
+	duo.sides[CLIENT].tls_options.peer_name = "server.test.";
+	create_tls(&duo);
+	expect_open(&duo);
+	CHECK(strcmp(duo.sides[SERVER].info.server_name, "server.test") == 0);
+	close_tls(&duo);
+}
+
 void tls_other_address(enum kind kind)
 {
 	struct tls_duo duo;
@@ -349,6 +361,9 @@ void tls_options(enum kind kind)
 	(void)kind;
 	refuse(&(struct brink_tls_options){.flags = 0}, -EINVAL, "peer's name");
 	refuse(&(struct brink_tls_options){.peer_name = ""}, -EINVAL, "characters");
+	refuse(&(struct brink_tls_options){.peer_name = "[::1]"}, -EINVAL, "brackets");
+	refuse(&(struct brink_tls_options){.peer_name = "fe80::1%lo"}, -EINVAL, "zone");
+	refuse(&(struct brink_tls_options){.peer_name = "server.test:443"}, -EINVAL, "port");
 	refuse(&(struct brink_tls_options){.peer_name = "a", .flags = BRINK_TLS_ASK}, -EINVAL, "flag");
 	refuse(&(struct brink_tls_options){.peer_name = "a", .reserved = {&tls}}, -EINVAL, "reserved");
 	refuse(&(struct brink_tls_options){.peer_name = "a", .least = (enum brink_tls_version)11}, -EINVAL, "version");
