@@ -368,14 +368,15 @@ static bool nobody_is_connected(const struct web *web)
 static void by_name(enum kind kind)
 {
 	struct brink_http_client_options options = {0};
-	char name[64], expected[80];
+	char name[64], expected[80], addresses[80];
 	struct caller caller;
 	struct web web;
 
 	need_scripted_names();
 	open_web(&web, kind, ONE_LOOP);
 	start_web(&web);
-	script_addresses("web.test", "127.0.0.9 127.0.0.1");
+	snprintf(addresses, sizeof addresses, "127.0.0.9 %.*s", (int)strcspn(web.service.text, ":"), web.service.text);
+	script_addresses("web.test", addresses);
 	script_error("gone.test", BRINK_ENONAME);
 	snprintf(name, sizeof name, "web.test:%u", brink_address_port(&web.service.address));
 	snprintf(expected, sizeof expected, "GET / %s\n", name);
