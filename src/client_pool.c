@@ -5,6 +5,9 @@
  * gone, and found out when its turn comes. So a new one is made only when no idle one is
  * left, and there are never more than `max`.
  *
+ * Who gives a place back serves those who wait, as long as anything is free. Meanwhile nobody who comes
+ * later takes it from them.
+ *
  * An idle one rests: its timer closes it after a while. Who exchanges `resting` for false, the
  * timer or the taker, has it. */
 #include "config.h"
@@ -60,37 +63,75 @@ static struct brink_client_wait *next_waiter(brink_client *client)
 	return wait;
 }
 
+/* What is free is first of all theirs who wait. But where no connection could be made there is none to
+ * wait for: who asks then may try himself, and is told the error. */
+static bool may_take(const brink_client *client)
+{
+	return client->taken < client->max && (client->waiting == 0 || client->failing);
+}
+
+/* Takes a place: with an idle connection, or NULL: one has to be made. */
+static brink_socket *occupy(brink_client *client)
+{
+	client->taken++;
+	return pop(client);
+}
+
 /* ---- without it ---- */
 
-/* Gives a place up that nobody is in, to the first waiter for whom a connection can be made;
- * each of the others is told why not. */
-static void give_place(brink_client *client)
+/* Gives a place up, for which no connection could be made; whether anybody waits. */
+static bool vacate(brink_client *client)
 {
-	struct brink_client_wait *wait;
-	brink_socket *socket;
-	int result;
+	bool waited;
 
-	do {
-		pthread_mutex_lock(&client->lock);
+	pthread_mutex_lock(&client->lock);
+	client->taken--;
+	client->failing = true;
+	waited = client->waiting > 0;
+	pthread_mutex_unlock(&client->lock);
+	return waited;
+}
+
+/* Those who wait, in turn, get what is free: an idle connection, or a new one; or are told why there is
+ * none. False: nobody waits, or nothing is free. */
+static bool serve_next(brink_client *client)
+{
+	struct brink_client_wait *wait = NULL;
+	brink_socket *socket = NULL;
+	int result = 0;
+
+	pthread_mutex_lock(&client->lock);
+	if (client->taken < client->max)
 		wait = next_waiter(client);
-		if (wait == NULL)
-			client->taken--;
-		pthread_mutex_unlock(&client->lock);
-		if (wait == NULL)
-			return;
+	if (wait != NULL) {
+		client->failing = false;
+		socket = occupy(client);
+	}
+	pthread_mutex_unlock(&client->lock);
+	if (wait == NULL)
+		return false;
+	if (socket == NULL)
 		result = brink__client_connect(client, &socket);
-		wait->call(wait, result == 0 ? socket : NULL, result);
-	} while (result < 0);
+	if (result < 0)
+		vacate(client);
+	wait->call(wait, socket, result);
+	return true;
+}
+
+static __attribute__((noinline)) void serve(brink_client *client)
+{
+	while (serve_next(client))
+		;
 }
 
 int brink__pool_take(brink_client *client, brink_socket **socket, struct brink_client_wait *wait)
 {
 	int result = 0;
 
+	*socket = NULL;
 	pthread_mutex_lock(&client->lock);
-	*socket = pop(client);
-	if (client->taken < client->max) {
-		client->taken++;
+	if (may_take(client)) {
+		*socket = occupy(client);
 	} else if (wait == NULL) {
 		result = -EAGAIN;
 	} else {
@@ -102,32 +143,27 @@ int brink__pool_take(brink_client *client, brink_socket **socket, struct brink_c
 	if (result != 0 || *socket != NULL)
 		return result;
 	result = brink__client_connect(client, socket);
-	if (result < 0)
-		give_place(client);
+	if (result < 0 && vacate(client))
+		serve(client);
 	return result;
 }
 
 void brink__pool_give(brink_client *client, brink_socket *socket)
 {
-	bool well = brink__client_is_well(socket);
-	struct brink_client_wait *wait = NULL;
+	bool well = brink__client_is_well(socket), waited;
 
-	if (!well) {
+	if (!well)
 		brink__client_part(socket);
-		give_place(client);
-		return;
-	}
 	pthread_mutex_lock(&client->lock);
-	wait = next_waiter(client);
-	if (wait == NULL) {
+	if (well)
 		push(client, socket);
-		client->taken--;
-	}
+	client->taken--;
+	waited = client->waiting > 0;
 	pthread_mutex_unlock(&client->lock);
-	if (wait != NULL)
-		wait->call(wait, socket, 0);
-	else
+	if (well)
 		brink_socket_release(socket);
+	if (brink__unlikely(waited))
+		serve(client);
 }
 
 int brink_client_cancel(brink_client *client, struct brink_client_wait *wait)

@@ -42,18 +42,25 @@ static uint64_t made(struct scene *scene)
 	return info.connections;
 }
 
-static void close_scene(struct scene *scene)
+/* What is left: the client is destroyed, and `closes` connections end in all. */
+static void end_scene(struct scene *scene, uint64_t closes)
 {
-	uint64_t connections = made(scene);
 	int fd;
 
-	brink_client_destroy(scene->client);
 	/* They wait for the peer's end. */
 	while ((fd = accept(scene->stage.server.listener, NULL, NULL)) >= 0)
 		close_fd(&fd);
-	RUN_UNTIL(scene->stage.loop, scene->stage.seen.closes == connections);
+	RUN_UNTIL(scene->stage.loop, scene->stage.seen.closes == closes);
 	brink_loop_destroy(scene->stage.loop);
 	close_server(&scene->stage.server);
+}
+
+static void close_scene(struct scene *scene)
+{
+	uint64_t connections = made(scene);
+
+	brink_client_destroy(scene->client);
+	end_scene(scene, connections);
 }
 
 static brink_socket *take(struct scene *scene)
@@ -325,6 +332,57 @@ static void pool_waiters_cancelled(enum kind kind)
 	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 1);
 	brink_loop_destroy(scene.stage.loop);
 	close_server(&scene.stage.server);
+}
+
+struct stubborn {
+	struct brink_client_wait wait;
+	brink_client *client;
+	int calls, error, again;
+};
+
+/* Wants to wait again; not for ever, or a give that never returns would be a hang. */
+static void wait_again(struct brink_client_wait *wait, brink_socket *socket, int error)
+{
+	struct stubborn *stubborn = brink_container_of(wait, struct stubborn, wait);
+
+	CHECK(socket == NULL);
+	stubborn->error = error;
+	if (++stubborn->calls < 10)
+		stubborn->again = brink_client_take_later(stubborn->client, &socket, wait);
+}
+
+/* Each is told once what a take would say, and so is he when he asks again. */
+static void pool_waiters_without_descriptors(enum kind kind)
+{
+	struct stubborn waiters[3] = {{.calls = 0}};
+	struct brink_client_info info;
+	struct scene scene;
+	brink_socket *one, *none;
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.max_connections = 1;
+	create(&scene);
+	one = take(&scene);
+	for (int i = 0; i < 3; i++) {
+		waiters[i] = (struct stubborn){.wait = {.call = wait_again}, .client = scene.client};
+		CHECK_EQ(brink_client_take_later(scene.client, &none, &waiters[i].wait), 1);
+	}
+	CHECK_OK(brink_socket_fail(brink_socket_get_id(one), -EPROTO, NULL));
+	limit_descriptors(0);
+	brink_client_give(scene.client, one);
+	unlimit_descriptors();
+	for (int i = 0; i < 3; i++) {
+		CHECK_EQ(waiters[i].calls, 1);
+		CHECK_ERROR(waiters[i].error, -EMFILE);
+		CHECK_ERROR(waiters[i].again, -EMFILE);
+	}
+	brink_client_get_info(scene.client, &info);
+	CHECK_EQ(info.taken, 0);
+	CHECK_EQ(info.waiting, 0);
+	one = take(&scene); /* the place is not lost */
+	brink_client_give(scene.client, one);
+	brink_client_destroy(scene.client);
+	end_scene(&scene, 2);
 }
 
 /* ---- one for each use ---- */
@@ -669,6 +727,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("client/pool-closes-idle", pool_closes_idle, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-in-turn", pool_waiters_in_turn, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-cancelled", pool_waiters_cancelled, KINDS_STREAM),
+	SCENARIO("client/pool-waiters-without-descriptors", pool_waiters_without_descriptors, KINDS_STREAM),
 	SCENARIO("client/short-ones", short_ones, KINDS_STREAM),
 	SCENARIO("client/unreachable-peer", unreachable_peer, KINDS_STREAM),
 	SCENARIO("client/probes-that-fail", probes_that_fail, KINDS_STREAM),
