@@ -21,6 +21,23 @@ static struct brink_client_wait *wait_at(struct brink_list *node)
 	return brink_container_of(node, struct brink_client_wait, node);
 }
 
+/* Those who wait are called one after the other, not one within the other's call: what is given back in a
+ * call is left to whoever made it. These are the clients that this thread serves. */
+struct service {
+	brink_client *client; /* NULL: it was destroyed in a call */
+	struct service *outer;
+};
+static _Thread_local struct service *innermost;
+
+static struct service *find_service(const brink_client *client)
+{
+	struct service *service = innermost;
+
+	while (service != NULL && service->client != client)
+		service = service->outer;
+	return service;
+}
+
 /* ---- with the lock ---- */
 
 /* The latest that is well, with a reference; NULL. */
@@ -120,8 +137,14 @@ static bool serve_next(brink_client *client)
 
 static __attribute__((noinline)) void serve(brink_client *client)
 {
-	while (serve_next(client))
+	struct service service = {.client = client, .outer = innermost};
+
+	if (find_service(client) != NULL)
+		return;
+	innermost = &service;
+	while (service.client != NULL && serve_next(client))
 		;
+	innermost = service.outer;
 }
 
 int brink__pool_take(brink_client *client, brink_socket **socket, struct brink_client_wait *wait)
@@ -182,9 +205,12 @@ int brink_client_cancel(brink_client *client, struct brink_client_wait *wait)
 
 void brink__pool_end(brink_client *client)
 {
+	struct service *service = find_service(client);
 	struct brink_client_wait *wait;
 	brink_socket *socket;
 
+	if (service != NULL)
+		service->client = NULL;
 	while ((socket = pop(client)) != NULL)
 		brink__client_part(socket);
 	while ((wait = next_waiter(client)) != NULL)

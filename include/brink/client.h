@@ -73,7 +73,7 @@ BRINK_API void brink_client_give(brink_client *client, brink_socket *socket);
 struct brink_client_wait;
 /* `error`: 0 with a connection, which is taken; or what brink_client_take() would say: then it is as if
  * nobody waited any more, and who asks again is told likewise, at once. On the thread that gave one
- * back, or could not make one. */
+ * back, or could not make one; not within another such call of the same client's: when that has returned. */
 typedef void brink_client_wait_fn(struct brink_client_wait *wait, brink_socket *socket, int error);
 
 /* One who waits for a connection of a pool. The caller zeroes it and sets `call`; it is the

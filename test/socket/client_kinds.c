@@ -385,6 +385,91 @@ static void pool_waiters_without_descriptors(enum kind kind)
 	end_scene(&scene, 2);
 }
 
+#define MANY 1000
+
+struct briefly {
+	struct brink_client_wait wait;
+	brink_client *client;
+	int order; /* in which it was called; 0: it was not */
+};
+
+static int depth, deepest, brief_calls;
+
+static void give_at_once(struct brink_client_wait *wait, brink_socket *socket, int error)
+{
+	struct briefly *briefly = brink_container_of(wait, struct briefly, wait);
+	brink_socket *none;
+
+	CHECK_OK(error);
+	briefly->order = ++brief_calls;
+	if (++depth > deepest)
+		deepest = depth;
+	/* Every other breaks it first: the next has a new one. */
+	if (brief_calls % 2 == 0 && brief_calls < 20)
+		CHECK_OK(brink_socket_fail(brink_socket_get_id(socket), -EPROTO, NULL));
+	brink_client_give(briefly->client, socket);
+	/* It is theirs who wait. */
+	if (brief_calls < MANY)
+		CHECK_ERROR(brink_client_take(briefly->client, &none), -EAGAIN);
+	depth--;
+}
+
+/* However many there are, they are called one after the other. */
+static void pool_waiters_give_at_once(enum kind kind)
+{
+	static struct briefly waiters[MANY];
+	struct brink_client_info info;
+	struct scene scene;
+	brink_socket *one, *none;
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.max_connections = 1;
+	create(&scene);
+	one = take(&scene);
+	for (int i = 0; i < MANY; i++) {
+		waiters[i] = (struct briefly){.wait = {.call = give_at_once}, .client = scene.client};
+		CHECK_EQ(brink_client_take_later(scene.client, &none, &waiters[i].wait), 1);
+	}
+	brink_client_give(scene.client, one);
+	for (int i = 0; i < MANY; i++)
+		CHECK_EQ(waiters[i].order, i + 1);
+	CHECK_EQ(deepest, 1);
+	brink_client_get_info(scene.client, &info);
+	CHECK_EQ(info.taken, 0);
+	CHECK_EQ(info.idle, 1);
+	close_scene(&scene);
+}
+
+static void give_and_destroy(struct brink_client_wait *wait, brink_socket *socket, int error)
+{
+	struct briefly *briefly = brink_container_of(wait, struct briefly, wait);
+
+	brief_calls++;
+	if (error == -ECANCELED)
+		return;
+	brink_client_give(briefly->client, socket);
+	brink_client_destroy(briefly->client);
+}
+
+static void pool_destroyed_by_a_waiter(enum kind kind)
+{
+	struct briefly waiters[3];
+	struct scene scene;
+	brink_socket *one, *none;
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.max_connections = 1;
+	create(&scene);
+	one = take(&scene);
+	for (int i = 0; i < 3; i++) {
+		waiters[i] = (struct briefly){.wait = {.call = give_and_destroy}, .client = scene.client};
+		CHECK_EQ(brink_client_take_later(scene.client, &none, &waiters[i].wait), 1);
+	}
+	brink_client_give(scene.client, one);
+	CHECK_EQ(brief_calls, 3);
+	end_scene(&scene, 1);
+}
+
 /* ---- one for each use ---- */
 
 static void short_ones(enum kind kind)
@@ -728,6 +813,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("client/pool-waiters-in-turn", pool_waiters_in_turn, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-cancelled", pool_waiters_cancelled, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-without-descriptors", pool_waiters_without_descriptors, KINDS_STREAM),
+	SCENARIO("client/pool-waiters-give-at-once", pool_waiters_give_at_once, KINDS_STREAM),
+	SCENARIO("client/pool-destroyed-by-a-waiter", pool_destroyed_by_a_waiter, KINDS_STREAM),
 	SCENARIO("client/short-ones", short_ones, KINDS_STREAM),
 	SCENARIO("client/unreachable-peer", unreachable_peer, KINDS_STREAM),
 	SCENARIO("client/probes-that-fail", probes_that_fail, KINDS_STREAM),
