@@ -71,15 +71,15 @@ int brink_client_create(brink_client **created, const struct brink_client_option
 static void end_single(brink_client *client)
 {
 	brink_socket_id id = atomic_load(&client->single);
-	brink_socket *socket;
+	brink_socket *socket = brink_socket_address(id);
 
-	if (client->config->options.probe_interval != 0) {
-		brink_socket_abandon(id);
+	if (socket == NULL) {
+		brink_socket_abandon(id); /* it may be probing */
 		return;
 	}
-	socket = brink_socket_address(id);
-	if (socket != NULL)
-		brink__client_part(socket);
+	/* It sends what was written, and does not come back. */
+	brink__slot_abandon(socket);
+	brink__client_part(socket);
 }
 
 void brink_client_destroy(brink_client *client)

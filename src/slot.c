@@ -9,7 +9,8 @@
  *     1   failed: the id of the version before does not resolve (until it is revived)
  *     2   free, until the next socket is made of it
  *
- * The highest bit of the count is a mark: it was abandoned, and is not to be revived.
+ * The highest bit of the count is a mark: it was abandoned, and is not to be revived. One that is
+ * alive may have it, and live on until it is closed.
  *
  * To fail is to set the lowest bit, which only one can do. Then no new reference can be
  * had, the count must come to 0, and whoever moves the word from {failed, 0} to {free, 0}
@@ -282,9 +283,9 @@ enum brink__found brink__slot_abandon(brink_socket *socket)
 {
 	uint64_t word = atomic_fetch_or(&socket->word, ABANDONED);
 
-	if (word & ABANDONED)
-		return BRINK__FOUND_ABANDONED;
-	return STATE_OF(word) == ALIVE ? BRINK__FOUND_ALIVE : BRINK__FOUND_FAILED;
+	if (STATE_OF(word) == ALIVE)
+		return BRINK__FOUND_ALIVE;
+	return word & ABANDONED ? BRINK__FOUND_ABANDONED : BRINK__FOUND_FAILED;
 }
 
 bool brink__slot_abandoned(brink_socket *socket)

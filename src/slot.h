@@ -25,7 +25,8 @@ bool brink__slot_revive(brink_socket *socket);
 bool brink__slot_alone(brink_socket *socket);
 /* Drops a reference that came with BRINK__SOCKET_ALONE: whether that one is left. */
 bool brink__slot_drop(brink_socket *socket);
-/* From here on it is not revived any more. Any thread that has a reference; what it was before. */
+/* From here on it is not revived any more; one that is alive does not fail by that. Any thread that has a
+ * reference; what it was before: alive, or failed, or failed and abandoned. */
 enum brink__found { BRINK__FOUND_ALIVE, BRINK__FOUND_FAILED, BRINK__FOUND_ABANDONED };
 enum brink__found brink__slot_abandon(brink_socket *socket);
 bool brink__slot_abandoned(brink_socket *socket);

@@ -51,10 +51,10 @@ struct brink_client_options {
  *   -ENOMEM */
 BRINK_API int brink_client_create(brink_client **client, const struct brink_client_options *options);
 
-/* Closes the connections that are idle, and a SINGLE one (as brink_socket_close(); a probing
- * one is abandoned); those who wait are called with -ECANCELED. What is taken must have been
- * given back, and no other thread may be in a call. NULL is allowed. Before the loops end.
- * Any thread. */
+/* Closes the connections that are idle, and a SINGLE one (as brink_socket_close(): what was
+ * written is sent, and it is not revived; a probing one is abandoned); those who wait are called
+ * with -ECANCELED. What is taken must have been given back, and no other thread may be in a call.
+ * NULL is allowed. Before the loops end. Any thread. */
 BRINK_API void brink_client_destroy(brink_client *client);
 
 /* A connection, and a reference to it. The one of SINGLE is everybody's; one of a pool or a

@@ -3,6 +3,7 @@
 #include "groups.h"
 #include "scarce.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <string.h>
@@ -160,10 +161,87 @@ static void single_revives(enum kind kind)
 	CHECK_EQ(made(&scene), 1);
 	brink_client_give(scene.client, socket);
 	brink_client_destroy(scene.client);
-	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 2);
+	end_scene(&scene, 2);
+}
+
+/* Reads so much, while the loop turns, and then the end. */
+static void read_all(brink_loop *loop, int peer, size_t size)
+{
+	uint64_t deadline = hang_deadline();
+	char bytes[4096];
+	ssize_t got = 1;
+
+	for (; got != 0 && monotonic_now() < deadline; turn(loop)) {
+		while ((got = recv(peer, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+			size -= (size_t)got;
+		CHECK(got == 0 || errno == EAGAIN);
+	}
+	CHECK_EQ(got, 0);
+	CHECK_EQ(size, 0);
+}
+
+/* What was written is sent nevertheless, and then it is not probed; or it is given up while it is. */
+static void single_destroyed(enum kind kind)
+{
+	static const char bytes[4 << 20];
+
+	for (int probed = 0; probed <= 1; probed++) {
+		struct scene scene;
+		brink_socket *socket;
+		int peer;
+
+		open_scene(&scene, kind, BRINK_CLIENT_SINGLE);
+		scene.options.socket.probe_interval = BRINK_MS(10);
+		create(&scene);
+		socket = take(&scene);
+		peer = accept_plain(scene.stage.server.listener);
+		if (probed) {
+			brink_client_give(scene.client, socket);
+			stop_server(&scene.stage.server);
+			close_fd(&peer);
+			RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 1);
+		} else {
+			CHECK_OK(brink_socket_write_bytes(socket, bytes, sizeof bytes));
+			brink_client_give(scene.client, socket);
+		}
+		brink_client_destroy(scene.client);
+		if (!probed) {
+			read_all(scene.stage.loop, peer, sizeof bytes);
+			close_fd(&peer);
+			RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 1);
+			CHECK_EQ(scene.stage.seen.error, 0);
+		}
+		CHECK_EQ(brink_loop_run(scene.stage.loop), 0); /* nothing probes */
+		CHECK_EQ(scene.stage.seen.revives, 0);
+		brink_loop_destroy(scene.stage.loop);
+		close_server(&scene.stage.server);
+	}
+}
+
+/* Who cannot wait for a peer that does not read. */
+static void single_abandoned_while_closing(enum kind kind)
+{
+	static const char bytes[4 << 20];
+	struct scene scene;
+	brink_socket *socket;
+	brink_socket_id id;
+	int peer;
+
+	open_scene(&scene, kind, BRINK_CLIENT_SINGLE);
+	scene.options.socket.probe_interval = BRINK_MS(10);
+	create(&scene);
+	socket = take(&scene);
+	id = brink_socket_get_id(socket);
+	peer = accept_plain(scene.stage.server.listener);
+	CHECK_OK(brink_socket_write_bytes(socket, bytes, sizeof bytes));
+	brink_client_give(scene.client, socket);
+	brink_client_destroy(scene.client);
+	CHECK_OK(brink_socket_abandon(id));
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 1);
+	CHECK_ERROR(scene.stage.seen.error, -ECANCELED);
 	CHECK_EQ(brink_loop_run(scene.stage.loop), 0);
-	brink_loop_destroy(scene.stage.loop);
-	close_server(&scene.stage.server);
+	close_fd(&peer);
+	end_scene(&scene, 1);
 }
 
 /* ---- a pool ---- */
@@ -807,6 +885,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("client/single-is-shared", single_is_shared, KINDS_STREAM),
 	SCENARIO("client/single-is-replaced", single_is_replaced, KINDS_STREAM),
 	SCENARIO("client/single-revives", single_revives, KINDS_STREAM),
+	SCENARIO("client/single-destroyed", single_destroyed, KINDS_STREAM),
+	SCENARIO("client/single-abandoned-while-closing", single_abandoned_while_closing, KINDS_STREAM),
 	SCENARIO("client/pool-takes-and-gives", pool_takes_and_gives, KINDS_STREAM),
 	SCENARIO("client/pool-has-no-broken-one", pool_has_no_broken_one, KINDS_STREAM),
 	SCENARIO("client/pool-closes-idle", pool_closes_idle, KINDS_STREAM),
