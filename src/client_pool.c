@@ -62,7 +62,7 @@ static brink_socket *pop(brink_client *client)
 
 static void push(brink_client *client, brink_socket *socket)
 {
-	brink__timing_note_write(socket);
+	brink__timing_rest(socket);
 	atomic_store(&socket->resting, true);
 	client->ids[client->idle++] = brink_socket_get_id(socket);
 }

@@ -333,6 +333,8 @@ static inline void brink__timing_note_write(brink_socket *socket)
 	if (brink__unlikely(atomic_load_explicit(&socket->timing, memory_order_relaxed) != NULL))
 		brink__timing_written_now(socket);
 }
+/* Before it rests in a pool: from now on its time to be taken again runs. Any thread. */
+void brink__timing_rest(brink_socket *socket);
 /* A deadline of the protocol's, where the configuration has a first_timeout; UINT64_MAX: none. When it
  * is over, `late` is called, on the loop's thread. A store, mostly. Any thread. */
 typedef void brink__late_fn(brink_socket *socket);

@@ -19,12 +19,14 @@ struct brink__socket_timing {
 	brink_timer timer;
 	brink_socket *socket;
 	uint64_t connect_by; /* NEVER: it is open */
-	uint64_t retry_at, retry_after; /* a connect that has to be tried again */
+	uint64_t retry_at; /* a connect has to be tried again */
 	uint64_t linger_by;
 	_Atomic uint64_t read_at, written_at;
+	_Atomic uint64_t rest_at; /* when it was last given back to its pool */
 	/* The protocol's. */
 	_Atomic uint64_t by, armed; /* `armed`: when the timer goes off */
 	_Atomic(brink__late_fn *) late; /* NULL: of the first deadline, nobody is there to be told */
+	uint32_t retry_after; /* and again after so long, at most RETRY_MOST */
 	bool notes;   /* needs_times() */
 	bool overdue; /* it was too late already when the timer last went off */
 };
@@ -71,6 +73,15 @@ void brink__timing_written_now(brink_socket *socket)
 		note(&timing->written_at, time_here(socket->loop));
 }
 
+void brink__timing_rest(brink_socket *socket)
+{
+	struct brink__socket_timing *timing = get(socket);
+
+	/* NULL: its loop has not begun with it. */
+	if (timing != NULL)
+		note(&timing->rest_at, time_here(socket->loop));
+}
+
 /* ---- what may be over, and when ---- */
 
 struct timeout {
@@ -108,17 +119,19 @@ static void consider_open(struct brink__socket_timing *timing, struct timeout *e
 	const struct brink_socket_options *options = brink__socket_options(socket);
 	uint64_t read_at = atomic_load_explicit(&timing->read_at, memory_order_relaxed);
 	uint64_t written_at = atomic_load_explicit(&timing->written_at, memory_order_relaxed);
-	uint64_t latest = read_at > written_at ? read_at : written_at, rest_from;
+	/* Acquired, as `rest_at` is the time of this rest. */
+	bool resting = atomic_load_explicit(&socket->resting, memory_order_acquire);
+	uint64_t rest_at = atomic_load_explicit(&timing->rest_at, memory_order_relaxed);
 
-	consider(earliest, latest, options->idle_timeout, "idle timeout");
+	consider(earliest, read_at > written_at ? read_at : written_at, options->idle_timeout, "idle timeout");
 	if (is_reading(socket) || atomic_load_explicit(&socket->paused, memory_order_relaxed))
 		read_at = now;
 	consider(earliest, read_at, options->read_timeout, "read timeout");
 	if (atomic_load_explicit(&socket->unsent, memory_order_relaxed) == 0)
 		written_at = now;
 	consider(earliest, written_at, options->write_timeout, "write timeout");
-	rest_from = atomic_load_explicit(&socket->resting, memory_order_relaxed) ? latest : now;
-	if (consider(earliest, rest_from, socket->config->rest_timeout, "nobody took it"))
+	/* What its peer sends meanwhile is no use of it. */
+	if (consider(earliest, resting ? rest_at : now, socket->config->rest_timeout, "nobody took it"))
 		earliest->rest = true;
 	if (consider(earliest, 0, atomic_load(&timing->by), "the first message did not come in time"))
 		earliest->late = true;
@@ -310,6 +323,7 @@ int brink__timing_start(brink_socket *socket)
 	begin_first(timing, now);
 	note(&timing->read_at, now);
 	note(&timing->written_at, now);
+	note(&timing->rest_at, now); /* it may have been given back before there was a `timing` */
 	return sleep_on(timing);
 }
 
@@ -333,9 +347,9 @@ void brink__timing_retry(brink_socket *socket, uint64_t after)
 	struct brink__socket_timing *timing = get(socket);
 
 	/* Twice as long each time, up to a limit. */
-	timing->retry_after = timing->retry_after == 0 ? after : 2 * timing->retry_after;
-	if (timing->retry_after > RETRY_MOST)
-		timing->retry_after = RETRY_MOST;
+	if (timing->retry_after != 0)
+		after = 2 * (uint64_t)timing->retry_after;
+	timing->retry_after = (uint32_t)(after < RETRY_MOST ? after : RETRY_MOST);
 	timing->retry_at = later(brink_loop_now(socket->loop), timing->retry_after);
 	sleep_on(timing);
 }

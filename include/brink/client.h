@@ -39,7 +39,7 @@ struct brink_client_options {
 	 * replaced but revived. */
 	struct brink_socket_options socket;
 	/* Of a pool. Given back and not taken again for so long, a connection is closed, with
-	 * error 0; nanoseconds, 0: 60 s. */
+	 * error 0, whatever its peer sends meanwhile; nanoseconds, 0: 60 s. */
 	uint64_t idle_timeout;
 	unsigned max_connections; /* of a pool, taken and idle; 0: 16 */
 	void *reserved[4];        /* must be zero */

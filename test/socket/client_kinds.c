@@ -337,6 +337,29 @@ static void pool_closes_idle(enum kind kind)
 	close_scene(&scene);
 }
 
+/* What a peer says to nobody is no use of the connection. */
+static void pool_closes_idle_with_chatter(enum kind kind)
+{
+	uint64_t deadline = hang_deadline();
+	struct scene scene;
+	int peer;
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.idle_timeout = BRINK_MS(100);
+	create(&scene);
+	brink_client_give(scene.client, take(&scene));
+	peer = accept_plain(scene.stage.server.listener);
+	while (scene.stage.seen.closes == 0 && monotonic_now() < deadline) {
+		send(peer, "?", 1, MSG_NOSIGNAL);
+		turn_for(scene.stage.loop, BRINK_MS(5));
+	}
+	CHECK_EQ(scene.stage.seen.closes, 1);
+	CHECK_EQ(scene.stage.seen.error, 0);
+	CHECK(scene.stage.seen.size > 0);
+	close_fd(&peer);
+	close_scene(&scene);
+}
+
 struct waiter {
 	struct brink_client_wait wait;
 	brink_socket *socket;
@@ -890,6 +913,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("client/pool-takes-and-gives", pool_takes_and_gives, KINDS_STREAM),
 	SCENARIO("client/pool-has-no-broken-one", pool_has_no_broken_one, KINDS_STREAM),
 	SCENARIO("client/pool-closes-idle", pool_closes_idle, KINDS_STREAM),
+	SCENARIO("client/pool-closes-idle-with-chatter", pool_closes_idle_with_chatter, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-in-turn", pool_waiters_in_turn, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-cancelled", pool_waiters_cancelled, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-without-descriptors", pool_waiters_without_descriptors, KINDS_STREAM),
