@@ -135,12 +135,25 @@ static int replace_single(brink_client *client, brink_socket **socket)
 	bool revives = client->config->options.probe_interval != 0;
 	int result;
 
-	if (revives && atomic_load(&client->single) != BRINK_NO_SOCKET)
+	if (revives && !brink__slot_is_over(atomic_load(&client->single)))
 		return -ENOTCONN;
 	result = brink__client_connect(client, socket);
 	if (result == 0)
 		atomic_store(&client->single, brink_socket_get_id(*socket));
 	return result;
+}
+
+/* One that is to revive has to fail first. If only its peer has ended its side, nobody may be about to
+ * close it. */
+static void close_half_open(brink_client *client)
+{
+	brink_socket *socket = brink_socket_address(atomic_load(&client->single));
+
+	if (socket == NULL)
+		return;
+	if (atomic_load(&socket->their_end) && !atomic_load(&socket->ending))
+		brink_socket_close(socket);
+	brink_socket_release(socket);
 }
 
 static int take_single(brink_client *client, brink_socket **socket)
@@ -155,6 +168,9 @@ static int take_single(brink_client *client, brink_socket **socket)
 	if (*socket == NULL)
 		result = replace_single(client, socket);
 	pthread_mutex_unlock(&client->lock);
+	/* Without the lock: what it calls may take. */
+	if (result == -ENOTCONN)
+		close_half_open(client);
 	return result;
 }
 

@@ -293,6 +293,14 @@ bool brink__slot_abandoned(brink_socket *socket)
 	return (atomic_load(&socket->word) & ABANDONED) != 0;
 }
 
+bool brink__slot_is_over(brink_socket_id id)
+{
+	brink_socket *socket = brink__slot_at((uint32_t)id);
+	uint64_t word = socket != NULL ? atomic_load(&socket->word) : WORD(FREE, 0);
+
+	return (VERSION_OF(word) & ~FAILED) != (uint32_t)(id >> 32) || (word & ABANDONED) != 0;
+}
+
 void brink__slot_give_up(brink_socket *socket)
 {
 	uint64_t word = WORD(VERSION_OF(atomic_load(&socket->word)), 1) | ABANDONED;

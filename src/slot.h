@@ -30,6 +30,8 @@ bool brink__slot_drop(brink_socket *socket);
 enum brink__found { BRINK__FOUND_ALIVE, BRINK__FOUND_FAILED, BRINK__FOUND_ABANDONED };
 enum brink__found brink__slot_abandon(brink_socket *socket);
 bool brink__slot_abandoned(brink_socket *socket);
+/* It does not resolve, or not for long any more, and never will again. A look: no reference moves. */
+bool brink__slot_is_over(brink_socket_id id);
 /* The prober of an abandoned one, who is alone, gives up. If somebody has come meanwhile,
  * nothing: the release of that one is told by BRINK__SOCKET_ALONE. */
 void brink__slot_give_up(brink_socket *socket);

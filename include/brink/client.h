@@ -62,7 +62,9 @@ BRINK_API void brink_client_destroy(brink_client *client);
  * not handed out. Any thread; never waits.
  *   -EAGAIN     max_connections are taken
  *   -ENOTCONN   SINGLE with a probe interval: it has failed, and is not yet revived: on_close
- *               has said why, and brink_client_get_info() says what its probes find
+ *               has said why, and brink_client_get_info() says what its probes find. Or it is
+ *               ending: if its peer has ended its side, and the program has not closed it,
+ *               this call does, so that it can revive. One that was abandoned is replaced
  *   other       as brink_socket_create() */
 BRINK_API int brink_client_take(brink_client *client, brink_socket **socket);
 

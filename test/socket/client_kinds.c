@@ -164,6 +164,73 @@ static void single_revives(enum kind kind)
 	end_scene(&scene, 2);
 }
 
+static void stay_open(brink_socket *socket, void *arg)
+{
+	struct seen *seen = arg;
+
+	(void)socket;
+	seen->ends++;
+}
+
+/* The peer has ended its side, and the program does not close: who takes does. */
+static void single_half_open_revives(enum kind kind)
+{
+	struct scene scene;
+	brink_socket *socket, *held;
+	int peer;
+
+	open_scene(&scene, kind, BRINK_CLIENT_SINGLE);
+	scene.options.socket.probe_interval = BRINK_MS(10);
+	scene.options.socket.on_end = stay_open;
+	create(&scene);
+	held = take(&scene);
+	write_on(held, "last words");
+	peer = accept_plain(scene.stage.server.listener);
+	SYSCALL(shutdown(peer, SHUT_WR));
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.ends == 1);
+	CHECK_EQ(scene.stage.seen.closes, 0);
+	CHECK_ERROR(brink_client_take(scene.client, &socket), -ENOTCONN);
+	CHECK_ERROR(brink_client_take(scene.client, &socket), -ENOTCONN);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 1);
+	CHECK_EQ(scene.stage.seen.error, 0);
+	read_text(scene.stage.loop, peer, "last words");
+	brink_client_give(scene.client, held);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.revives == 1);
+	brink_client_give(scene.client, take(&scene));
+	CHECK_EQ(made(&scene), 1);
+	close_fd(&peer);
+	brink_client_destroy(scene.client);
+	end_scene(&scene, 2);
+}
+
+/* The program gave it up, alive or while it was probed: there is none that could come back. */
+static void single_abandoned_is_replaced(enum kind kind)
+{
+	struct scene scene;
+	brink_socket *socket;
+	brink_socket_id id;
+
+	open_scene(&scene, kind, BRINK_CLIENT_SINGLE);
+	scene.options.socket.probe_interval = BRINK_SECONDS(3600);
+	create(&scene);
+	for (unsigned i = 0; i < 3; i++) {
+		socket = take(&scene);
+		id = brink_socket_get_id(socket);
+		if (i == 1)
+			CHECK_OK(brink_socket_fail(id, -EPROTO, NULL));
+		brink_client_give(scene.client, socket);
+		if (i == 1)
+			CHECK_ERROR(brink_client_take(scene.client, &socket), -ENOTCONN);
+		CHECK_OK(brink_socket_abandon(id));
+		if (i == 2)
+			RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 3); /* its slot is free, too */
+		CHECK_EQ(made(&scene), i + 1);
+	}
+	brink_client_give(scene.client, take(&scene));
+	CHECK_EQ(made(&scene), 4);
+	close_scene(&scene);
+}
+
 /* Reads so much, while the loop turns, and then the end. */
 static void read_all(brink_loop *loop, int peer, size_t size)
 {
@@ -908,6 +975,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("client/single-is-shared", single_is_shared, KINDS_STREAM),
 	SCENARIO("client/single-is-replaced", single_is_replaced, KINDS_STREAM),
 	SCENARIO("client/single-revives", single_revives, KINDS_STREAM),
+	SCENARIO("client/single-half-open-revives", single_half_open_revives, KINDS_STREAM),
+	SCENARIO("client/single-abandoned-is-replaced", single_abandoned_is_replaced, KINDS_STREAM),
 	SCENARIO("client/single-destroyed", single_destroyed, KINDS_STREAM),
 	SCENARIO("client/single-abandoned-while-closing", single_abandoned_while_closing, KINDS_STREAM),
 	SCENARIO("client/pool-takes-and-gives", pool_takes_and_gives, KINDS_STREAM),
