@@ -133,6 +133,7 @@ int brink_listener_drain(brink_listener *listener)
 		return -EALREADY;
 	listener->draining = true;
 	listener->paused = false;
+	brink__listener_retry_now(listener);
 	brink__unix_remove(&listener->address, &listener->file);
 	if (!listener->handed_over)
 		result = brink__os_refuse(listener->fd, listener->address.storage.ss_family);

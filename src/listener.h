@@ -101,6 +101,8 @@ void brink__listener_close(brink_listener *listener);
 /* listener_accept.c */
 void brink__listener_ready(brink_watch *watch, unsigned ready);
 void brink__listener_timer(brink_timer *timer);
+/* Ends the wait for the next attempt; who calls it has the listener go on. */
+void brink__listener_retry_now(brink_listener *listener);
 bool brink__listener_may_accept(const brink_listener *listener);
 int brink__listener_open_spare(const brink_listener *listener);
 

@@ -99,6 +99,14 @@ static void retry_later(brink_listener *listener)
 	listener->retry_next = listener->retry_next < most / 2 ? listener->retry_next * 2 : most;
 }
 
+void brink__listener_retry_now(brink_listener *listener)
+{
+	listener->retry_next = listener->retry_first;
+	if (listener->retrying)
+		brink_timer_stop(&listener->timer);
+	listener->retrying = false;
+}
+
 void brink__listener_timer(brink_timer *timer)
 {
 	brink_listener *listener = brink_container_of(timer, brink_listener, timer);
@@ -132,6 +140,21 @@ static void drain_on(brink_listener *listener)
 
 /* ---- without descriptors ---- */
 
+/* Linux wants a descriptor before it looks at the queue. To see that nothing is queued takes none, and the descriptors
+ * that are missing may be those of connections that end only after the drain. */
+static __attribute__((noinline)) int short_in_drain(brink_listener *listener, int error)
+{
+	return brink__os_none_queued(listener->fd) && brink_watch_rearm(&listener->watch, BRINK_READ) == 0 ? -EAGAIN
+	                                                                                                  : error;
+}
+
+static int accept_next(brink_listener *listener, struct sockaddr *address, socklen_t *length)
+{
+	int fd = brink_watch_accept(&listener->watch, address, length);
+
+	return listener->draining && is_shortage(fd) ? short_in_drain(listener, fd) : fd;
+}
+
 /* Takes connections and ends them, by the spare's descriptor. */
 static void shed(brink_listener *listener)
 {
@@ -139,7 +162,7 @@ static void shed(brink_listener *listener)
 	int fd = -EMFILE;
 
 	close(listener->spare);
-	while (count < listener->budget && (fd = brink_watch_accept(&listener->watch, NULL, NULL)) >= 0) {
+	while (count < listener->budget && (fd = accept_next(listener, NULL, NULL)) >= 0) {
 		close(fd);
 		count++;
 	}
@@ -183,7 +206,7 @@ static int take(brink_listener *listener, struct brink_address *peer)
 		return fd;
 	}
 	storage.ss_family = AF_UNSPEC;
-	fd = brink_watch_accept(&listener->watch, (struct sockaddr *)&storage, &length);
+	fd = accept_next(listener, (struct sockaddr *)&storage, &length);
 	if (fd >= 0)
 		brink__address_take(peer, &storage, length, listener->address.storage.ss_family);
 	return fd;

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <linux/filter.h>
@@ -96,6 +97,13 @@ int brink__os_keepalive_option(enum brink__keepalive which)
 }
 
 /* ---- ending well ---- */
+
+bool brink__os_none_queued(int fd)
+{
+	struct pollfd queue = {.fd = fd, .events = POLLIN};
+
+	return poll(&queue, 1, 0) == 0;
+}
 
 #if defined(__linux__)
 

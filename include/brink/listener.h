@@ -120,7 +120,9 @@ BRINK_API unsigned brink_listener_connections(brink_listener *listener);
 
 /* Ends well: no new connections; those that the kernel has queued are accepted first, in the
  * limits of the options; then the socket is closed and on_drained called, not before this
- * function has returned. A pause ends with it. What becomes of those who connect meanwhile:
+ * function has returned. A pause ends with it. That nothing is queued is seen without a
+ * descriptor to spare, too; but a UNIX socket on Linux has to wait for one. What becomes of those
+ * who connect meanwhile:
  *   Linux, TCP    their first packet is dropped and comes again: to the next server on this
  *                 port, or to be refused
  *   Linux, UNIX   refused at once

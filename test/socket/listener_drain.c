@@ -177,6 +177,33 @@ static void without_descriptors(enum kind kind)
 	close_stage(&stage);
 }
 
+/* Whose descriptors are all in use by what ends after the drain. */
+static void nothing_queued_and_no_descriptor(enum kind kind)
+{
+	skip_under_valgrind();
+	for (unsigned flags = 0; flags <= BRINK_LISTEN_SHED; flags += BRINK_LISTEN_SHED) {
+		struct brink_accept_counters counters;
+		struct stage stage;
+		int client;
+
+		open_stage(&stage, kind);
+		stage.options.flags = flags;
+		stage.options.drain_wait = BRINK_MS(20);
+		start_stage(&stage);
+		queue_clients(&stage, &client, 1);
+		RUN_UNTIL(stage.loop, stage.accepted == 1);
+		limit_descriptors(0);
+		CHECK_OK(brink_listener_drain(stage.listener));
+		RUN_UNTIL(stage.loop, stage.drained == 1);
+		unlimit_descriptors();
+		brink_listener_counters(stage.listener, &counters);
+		CHECK_EQ(counters.errors, 0); /* it only found the queue empty */
+		CHECK_EQ(stage.errors, 0);
+		close_fd(&client);
+		close_stage(&stage);
+	}
+}
+
 static void shedding(enum kind kind)
 {
 	struct brink_accept_counters counters;
@@ -376,6 +403,37 @@ static void handshake_under_way(enum kind kind)
 	close_stage(&stage);
 }
 
+/* It comes while the drain waits for it, and finds no descriptor; neither is it lost. */
+static void handshake_without_descriptors(enum kind kind)
+{
+	struct stage stage;
+	int client;
+
+	skip_under_valgrind();
+	if (loses() != NULL)
+		SKIP("%s", loses());
+	open_stage(&stage, kind);
+	stage.act = act_greet;
+	stage.options.drain_wait = BRINK_SECONDS(3600);
+	stage.options.retry_after = BRINK_MS(20);
+	start_stage(&stage);
+	defer_handshakes(brink_listener_fd(stage.listener));
+	queue_clients(&stage, &client, 1);
+	turn_in_vain(&stage);
+	limit_descriptors(0);
+	CHECK_OK(brink_listener_drain(stage.listener));
+	turn_in_vain(&stage);
+	CHECK_EQ(stage.errors, 0);
+	write_all(client, "y", 1);
+	RUN_UNTIL(stage.loop, stage.errors == 1);
+	CHECK_ERROR(stage.error, -EMFILE);
+	unlimit_descriptors();
+	RUN_UNTIL(stage.loop, stage.accepted == 1);
+	expect_greetings(&client, 1);
+	close_fd(&client);
+	close_stage(&stage);
+}
+
 #define CONNECTORS 3
 
 static struct brink_address target;
@@ -442,6 +500,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("listener-drain/within-the-limit", within_the_limit, KINDS_STREAM),
 	SCENARIO("listener-drain/destroyed-with-one-held", destroyed_with_one_held, KINDS_STREAM),
 	SCENARIO("listener-drain/without-descriptors", without_descriptors, KINDS_STREAM),
+	SCENARIO("listener-drain/nothing-queued-and-no-descriptor", nothing_queued_and_no_descriptor, KINDS_TCP),
+	SCENARIO("listener-drain/handshake-without-descriptors", handshake_without_descriptors, KINDS_TCP),
 	SCENARIO("listener-drain/shedding", shedding, KINDS_STREAM),
 	SCENARIO("listener-drain/destroyed-in-on-drained", destroyed_in_on_drained, KINDS_STREAM),
 	SCENARIO("listener-drain/drained-in-on-accept", drained_in_on_accept, KINDS_STREAM),
