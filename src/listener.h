@@ -63,6 +63,8 @@ struct brink_listener {
 	brink_accept_fn *on_accept;
 	brink_listener_error_fn *on_error;
 	brink_listener_drained_fn *on_drained;
+	/* The drain has begun to wait for a connection's end or a descriptor; at each wait. For the server, or NULL. */
+	void (*on_short)(void *arg);
 	void *arg;
 	int fd;    /* -1 after the drain */
 	int spare; /* for shedding; -1: none */

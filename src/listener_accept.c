@@ -90,6 +90,12 @@ static void report(brink_listener *listener, int error)
 
 /* ---- waiting ---- */
 
+static void tell_short(const brink_listener *listener)
+{
+	if (listener->draining && listener->on_short != NULL)
+		listener->on_short(listener->arg);
+}
+
 static void retry_later(brink_listener *listener)
 {
 	uint64_t most = listener->retry_first > BRINK_SECONDS(1) ? listener->retry_first : BRINK_SECONDS(1);
@@ -97,6 +103,7 @@ static void retry_later(brink_listener *listener)
 	listener->retrying = true;
 	brink_timer_start(listener->loop, &listener->timer, listener->retry_next, 0);
 	listener->retry_next = listener->retry_next < most / 2 ? listener->retry_next * 2 : most;
+	tell_short(listener);
 }
 
 void brink__listener_retry_now(brink_listener *listener)
@@ -231,6 +238,7 @@ static int accept_one(brink_listener *listener)
 	if (fd >= 0 && listener->full) {
 		listener->held = fd;
 		listener->held_peer = peer;
+		tell_short(listener);
 		return 1;
 	}
 	if (fd >= 0) {

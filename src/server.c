@@ -31,14 +31,21 @@ void brink__server_release(brink_server *server)
 	brink__free(server);
 }
 
-void brink__server_tell(brink_server *server, brink_task *task)
+void brink__server_tell(brink_server *server, brink_task *task, bool *posted)
 {
 	pthread_mutex_lock(&server->lock);
-	if (!server->destroyed && (task != &server->emptied || !server->told)) {
-		server->told |= task == &server->emptied;
+	if (!server->destroyed && !*posted) {
+		*posted = true;
 		brink__server_hold(server);
 		brink_task_post(server->loop, task);
 	}
+	pthread_mutex_unlock(&server->lock);
+}
+
+void brink__server_heard(brink_server *server, bool *posted)
+{
+	pthread_mutex_lock(&server->lock);
+	*posted = false;
 	pthread_mutex_unlock(&server->lock);
 }
 

@@ -21,6 +21,13 @@
 #include <brink/server.h>
 #include <brink/signal.h>
 
+/* How far a stop is with a gate. */
+enum brink__gate_stage {
+	BRINK__GATE_TAKES, /* what is queued, or does not drain yet */
+	BRINK__GATE_WAITS, /* for an end of a connection that is open, or for a descriptor */
+	BRINK__GATE_DONE
+};
+
 struct brink__gate {
 	brink_server *server;
 	brink_loop *loop;
@@ -33,8 +40,10 @@ struct brink__gate {
 	struct brink__socket_config *config;
 	struct brink_address address;
 	char text[BRINK_ADDRESS_TEXT];
-	brink_task drained, resume;
-	bool resume_posted; /* under the server's lock */
+	brink_task news, resume;
+	bool news_posted, resume_posted; /* under the server's lock */
+	atomic_bool drained; /* the news; else that it waits */
+	enum brink__gate_stage stage; /* the thread's of the server's loop */
 };
 
 /* A connection that is given time to have read what had arrived when the stop came. */
@@ -49,6 +58,7 @@ struct brink__seat {
 	brink_server *server;
 	brink_loop *loop;
 	brink_task start, drain, settle, end;
+	atomic_bool settle_posted;
 	brink_timer timer;
 	struct brink__settling *settling;
 	unsigned count, room;
@@ -69,7 +79,7 @@ struct brink__server_signal {
 enum brink__server_state {
 	BRINK__SERVING,
 	BRINK__DRAINING, /* the listeners take what is queued */
-	BRINK__CLOSING,  /* the connections end */
+	BRINK__CLOSING,  /* the connections end, and make room for those that gates wait with */
 	BRINK__STOPPED
 };
 
@@ -89,16 +99,15 @@ struct brink_server {
 	atomic_bool closing; /* when there are no connections any more, `emptied` is to be posted */
 	_Atomic uint64_t accepted, refused, closed, open;
 	struct brink__listen_shared listening;
-	pthread_mutex_t lock; /* of the next two, and the gates' `resume_posted` */
+	pthread_mutex_t lock; /* of the next two, and what is posted of the gates' */
 	bool destroyed; /* nothing is posted to `loop` any more */
-	bool told;      /* `emptied` was posted */
+	bool emptied_posted;
 
 	/* The thread of `loop`. */
 	enum brink__server_state state;
 	bool stop_on_signals, signals_started, referred;
 	uint64_t stop_deadline;
 	uint64_t ends; /* when the deadline is */
-	unsigned draining; /* gates that are not drained */
 	brink_timer deadline;
 	brink_task emptied;
 	struct brink__server_signal signals[2];
@@ -117,8 +126,10 @@ static inline brink_server *brink__server_hold(brink_server *server)
 }
 void brink__server_release(brink_server *server);
 /* Has `task`, which releases a reference, called on the server's loop, if that is still to be
- * told anything. `emptied` is told once. Any thread. */
-void brink__server_tell(brink_server *server, brink_task *task);
+ * told anything, and `task` is not on its way already, as `posted` says. Any thread. */
+void brink__server_tell(brink_server *server, brink_task *task, bool *posted);
+/* It has come, and may be posted again. */
+void brink__server_heard(brink_server *server, bool *posted);
 
 /* server_options.c */
 int brink__server_check(const struct brink_server_options *options);
@@ -139,7 +150,7 @@ int brink__server_adopt(struct brink__gate *gate, int fd);
 /* server_stop.c */
 int brink__server_watch_signals(brink_server *server);
 void brink__server_forget_signals(brink_server *server);
-void brink__server_drained(brink_server *server); /* one gate */
+void brink__server_gate_news(struct brink__gate *gate); /* is drained, or waits */
 void brink__server_emptied(brink_task *task);
 void brink__server_deadline(brink_timer *timer);
 

@@ -22,7 +22,7 @@ static void on_open(brink_socket *socket, void *arg)
 static void left(brink_server *server)
 {
 	if (atomic_fetch_sub(&server->open, 1) == 1 && atomic_load(&server->closing))
-		brink__server_tell(server, &server->emptied);
+		brink__server_tell(server, &server->emptied, &server->emptied_posted);
 	brink__server_release(server);
 }
 

@@ -27,13 +27,21 @@ static void on_error(brink_listener *listener, int error, void *arg)
 	server->on_accept_error(listener, error, server->arg);
 }
 
-static void drained(brink_task *task)
+static void on_news(brink_task *task)
 {
-	struct brink__gate *gate = brink_container_of(task, struct brink__gate, drained);
+	struct brink__gate *gate = brink_container_of(task, struct brink__gate, news);
 	brink_server *server = gate->server;
 
-	brink__server_drained(server);
+	brink__server_heard(server, &gate->news_posted);
+	brink__server_gate_news(gate);
 	brink__server_release(server);
+}
+
+static void on_short(void *arg)
+{
+	struct brink__gate *gate = arg;
+
+	brink__server_tell(gate->server, &gate->news, &gate->news_posted);
 }
 
 static void on_drained(brink_listener *listener, void *arg)
@@ -41,7 +49,8 @@ static void on_drained(brink_listener *listener, void *arg)
 	struct brink__gate *gate = arg;
 
 	(void)listener;
-	brink__server_tell(gate->server, &gate->drained);
+	atomic_store(&gate->drained, true);
+	brink__server_tell(gate->server, &gate->news, &gate->news_posted);
 }
 
 static void on_resume(brink_task *task)
@@ -49,9 +58,7 @@ static void on_resume(brink_task *task)
 	struct brink__gate *gate = brink_container_of(task, struct brink__gate, resume);
 	brink_server *server = gate->server;
 
-	pthread_mutex_lock(&server->lock);
-	gate->resume_posted = false;
-	pthread_mutex_unlock(&server->lock);
+	brink__server_heard(server, &gate->resume_posted);
 	if (!gate->closed)
 		brink__listener_go_on(gate->listener);
 	brink__server_release(server);
@@ -86,7 +93,7 @@ int brink__gate_open(struct brink__gate *gate, const struct brink_server_options
 	unsigned gates = 1;
 	int rc;
 
-	gate->drained.call = drained;
+	gate->news.call = on_news;
 	gate->resume.call = on_resume;
 	listener.address = gate->text[0] != '\0' ? gate->text : NULL;
 	listener.on_accept = on_accept;
@@ -102,6 +109,7 @@ int brink__gate_open(struct brink__gate *gate, const struct brink_server_options
 	rc = brink_listener_create(&gate->listener, gate->loop, &listener);
 	if (rc == 0) {
 		gate->closed = false;
+		gate->listener->on_short = on_short;
 		gate->listener->shared = &gate->server->listening;
 		brink_listener_address(gate->listener, &gate->address);
 		if (brink__listener_is_tcp(gate->listener))

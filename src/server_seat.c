@@ -1,5 +1,5 @@
 /* Seats: what is to be done on each loop that serves. A seat's tasks are posted by the
- * server's thread, each once; they come on the seat's loop in that order. */
+ * server's thread, each once, but for `settle`; they come on the seat's loop in that order. */
 #include "config.h"
 
 #include "memory.h"
@@ -114,6 +114,9 @@ static void on_settle(brink_task *task)
 	brink_socket *socket;
 	uint32_t index = 0;
 
+	/* First this, and from the beginning: a later post is for connections that are not seen here. */
+	atomic_store(&seat->settle_posted, false);
+	seat->count = 0;
 	/* What the kernel has received, and the loop has not looked at, would be in no count of what has arrived. */
 	brink__loop_rest(seat->loop);
 	/* After the deadline there is nothing to be waited for. */
@@ -131,7 +134,8 @@ static void on_settle(brink_task *task)
 
 void brink__seat_settle(struct brink__seat *seat)
 {
-	post(seat, &seat->settle);
+	if (!atomic_exchange(&seat->settle_posted, true))
+		post(seat, &seat->settle);
 }
 
 /* ---- the gates of the seat's loop ---- */

@@ -1,6 +1,8 @@
 /* Stopping: the listeners take what is queued, the connections end when what had arrived is
- * dealt with, and at the deadline whoever is left fails. All on the thread of the server's
- * loop. */
+ * dealt with, and at the deadline whoever is left fails. A gate that is full, or without descriptors,
+ * may wait for what only the connections' ends make, so they are not closed after all gates are
+ * drained, but after each is or waits, and once more at its next news: those that it has taken since.
+ * All on the thread of the server's loop. */
 #include "config.h"
 
 #include "server.h"
@@ -22,12 +24,29 @@ static void stopped(brink_server *server)
 		server->on_stopped(server, server->arg);
 }
 
+/* Whether each gate has got as far as `stage`. */
+static bool all_have(const brink_server *server, enum brink__gate_stage stage)
+{
+	for (unsigned i = 0; i < server->gate_count; i++)
+		if (server->gates[i].stage < stage)
+			return false;
+	return true;
+}
+
 /* There are no connections any more, and none can come. */
+static bool is_over(brink_server *server)
+{
+	return server->state == BRINK__CLOSING && all_have(server, BRINK__GATE_DONE) &&
+	       atomic_load(&server->open) == 0;
+}
+
 void brink__server_emptied(brink_task *task)
 {
 	brink_server *server = brink_container_of(task, brink_server, emptied);
 
-	if (server->state == BRINK__CLOSING)
+	/* First this: whoever ends the last connection after the look tells it again. */
+	brink__server_heard(server, &server->emptied_posted);
+	if (is_over(server))
 		stopped(server);
 	brink__server_release(server);
 }
@@ -35,18 +54,21 @@ void brink__server_emptied(brink_task *task)
 static void close_connections(brink_server *server)
 {
 	server->state = BRINK__CLOSING;
-	/* The server's own count keeps it from being empty until all seats know. */
-	atomic_fetch_add(&server->open, 1);
 	atomic_store(&server->closing, true);
 	for (unsigned i = 0; i < server->seat_count; i++)
 		brink__seat_settle(&server->seats[i]);
-	if (atomic_fetch_sub(&server->open, 1) == 1)
-		brink__server_tell(server, &server->emptied);
+	if (is_over(server))
+		brink__server_tell(server, &server->emptied, &server->emptied_posted);
 }
 
-void brink__server_drained(brink_server *server)
+void brink__server_gate_news(struct brink__gate *gate)
 {
-	if (server->draining > 0 && --server->draining == 0 && server->state == BRINK__DRAINING)
+	brink_server *server = gate->server;
+
+	if (gate->stage == BRINK__GATE_DONE)
+		return;
+	gate->stage = atomic_load(&gate->drained) ? BRINK__GATE_DONE : BRINK__GATE_WAITS;
+	if (server->state == BRINK__CLOSING || (server->state == BRINK__DRAINING && all_have(server, BRINK__GATE_WAITS)))
 		close_connections(server);
 }
 
@@ -56,12 +78,13 @@ void brink__server_deadline(brink_timer *timer)
 
 	for (unsigned i = 0; i < server->seat_count; i++)
 		brink__seat_end(&server->seats[i]);
-	for (unsigned i = 0; i < server->gate_count; i++)
+	for (unsigned i = 0; i < server->gate_count; i++) {
+		server->gates[i].stage = BRINK__GATE_DONE;
 		if (server->gates[i].loop == server->loop)
 			brink__gate_close(&server->gates[i]);
+	}
 	brink__server_cut_off(server, -ETIMEDOUT, "not ended within the server's deadline");
-	if (server->state == BRINK__DRAINING)
-		close_connections(server);
+	close_connections(server);
 }
 
 int brink_server_stop(brink_server *server, uint64_t deadline)
@@ -77,7 +100,6 @@ int brink_server_stop(brink_server *server, uint64_t deadline)
 	if (server->state != BRINK__SERVING)
 		return 0;
 	server->state = BRINK__DRAINING;
-	server->draining = server->gate_count;
 	server->referred = true;
 	brink_loop_ref(server->loop);
 	for (unsigned i = 0; i < server->seat_count; i++)

@@ -102,6 +102,96 @@ static void nothing_is_lost_of_what_was_told(enum kind kind)
 	close_service(&service);
 }
 
+static void converse_to_the_end(struct service *service, int *fds, unsigned count)
+{
+	char got[5];
+
+	for (unsigned i = 0; i < count; i++) {
+		read_back(service, fds[i], got, 5);
+		CHECK(memcmp(got, "line\n", 5) == 0);
+		expect_gone(service, fds[i], false);
+		close_fd(&fds[i]);
+	}
+	run_until_stopped(service);
+	CHECK_EQ(atomic_load(&service->closed), count);
+	CHECK_EQ(atomic_load(&service->error), 0);
+}
+
+static void connect_and_speak(const struct service *service, int *fds, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		fds[i] = connect_client(service);
+		write_all(fds[i], "line\n", 5);
+	}
+}
+
+/* Those in the queue get in as those before them are closed, and are served and closed as well. */
+static void full_and_more_queued(enum kind kind)
+{
+	struct service service;
+	int fds[BUSY];
+
+	for (int shape = 0; shape < SHAPES; shape++) {
+		open_service(&service, kind, (enum shape)shape);
+		service.options.listener.max_connections = 3;
+		service.options.listener.drain_wait = 1;
+		start_service(&service);
+		connect_and_speak(&service, fds, BUSY);
+		RUN_UNTIL(service.loop, atomic_load(&service.processed) > 0);
+		CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(300)));
+		converse_to_the_end(&service, fds, BUSY);
+		close_service(&service);
+	}
+}
+
+/* All descriptors are the connections', with nobody in the queue, and somebody. */
+static void without_descriptors(enum kind kind)
+{
+	static const enum shape shapes[] = {ONE_LOOP, GROUP, MESSAGES};
+	struct service service;
+	int fds[4];
+
+	skip_under_valgrind();
+	for (unsigned i = 0; i < 6; i++) {
+		unsigned count = i % 2 == 0 ? 2 : 4;
+
+		open_service(&service, kind, shapes[i / 2]);
+		service.options.listener.drain_wait = 1;
+		service.options.listener.retry_after = BRINK_MS(1);
+		start_service(&service);
+		connect_clients(&service, fds, 2);
+		write_all(fds[0], "line\n", 5);
+		write_all(fds[1], "line\n", 5);
+		connect_and_speak(&service, fds + 2, count - 2);
+		limit_descriptors(0);
+		CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(300)));
+		converse_to_the_end(&service, fds, count);
+		unlimit_descriptors();
+		close_service(&service);
+	}
+}
+
+static void full_until_the_deadline(enum kind kind)
+{
+	struct service service;
+	int fds[6];
+
+	for (int shape = 0; shape < SHAPES; shape++) {
+		open_service(&service, kind, (enum shape)shape);
+		service.options.listener.max_connections = 3;
+		service.options.socket.linger_timeout = BRINK_SECONDS(600);
+		start_service(&service);
+		connect_and_speak(&service, fds, 6);
+		RUN_UNTIL(service.loop, atomic_load(&service.processed) > 0);
+		CHECK_OK(brink_server_stop(service.server, BRINK_MS(50)));
+		run_until_stopped(&service);
+		CHECK(atomic_load(&service.closed) >= 1);
+		CHECK_EQ(atomic_load(&service.error), -ETIMEDOUT);
+		close_all(fds, 6);
+		close_service(&service);
+	}
+}
+
 /* Messages are under way on other threads. */
 static void waits_for_messages(enum kind kind)
 {
@@ -250,6 +340,9 @@ static const struct scenario scenarios[] = {
 	SCENARIO("server-stop/nobody-there", nobody_there, KINDS_STREAM),
 	SCENARIO("server-stop/nothing-is-lost", nothing_is_lost, KINDS_STREAM),
 	SCENARIO("server-stop/nothing-is-lost-of-what-was-told", nothing_is_lost_of_what_was_told, KINDS_STREAM),
+	SCENARIO("server-stop/full-and-more-queued", full_and_more_queued, KINDS_STREAM),
+	SCENARIO("server-stop/without-descriptors", without_descriptors, KINDS_STREAM),
+	SCENARIO("server-stop/full-until-the-deadline", full_until_the_deadline, KINDS_STREAM),
 	SCENARIO("server-stop/waits-for-messages", waits_for_messages, KINDS_STREAM),
 	SCENARIO("server-stop/deadline", deadline, KINDS_STREAM),
 	SCENARIO("server-stop/at-once", at_once, KINDS_STREAM),
