@@ -50,6 +50,14 @@ static void tell_started(brink_group *group)
 	pthread_mutex_unlock(&group->lock);
 }
 
+static void tell_over(struct brink__member *member)
+{
+	pthread_mutex_lock(&member->group->lock);
+	member->over = true;
+	pthread_cond_broadcast(&member->group->changed);
+	pthread_mutex_unlock(&member->group->lock);
+}
+
 /* A kernel that refuses to wait is asked again after a rest, so that the loop, with what is on
  * it, survives a shortage; and the log hears of each new reason. Somebody's brink_loop_stop()
  * does not end the loop: connections would be placed on it for ever. */
@@ -89,6 +97,7 @@ static void *member_main(void *arg)
 	run(member);
 	if (group->on_stop != NULL)
 		group->on_stop(member->loop, member->index, group->arg);
+	tell_over(member);
 	return NULL;
 }
 
@@ -245,7 +254,7 @@ static void join_threads(brink_group *group)
 	pthread_mutex_unlock(&group->joining);
 }
 
-static void move_gate(brink_group *group, enum brink__gate to)
+static void move_gate(brink_group *group, enum brink__group_gate to)
 {
 	pthread_mutex_lock(&group->lock);
 	group->gate = to;
@@ -294,6 +303,51 @@ int brink_group_create(brink_group **created, const struct brink_group_options *
 	*created = group;
 	move_gate(group, BRINK__GATE_OPEN);
 	return 0;
+}
+
+/* ---- a call on a thread ---- */
+
+struct call {
+	brink_task task;
+	brink_group *group;
+	brink__group_call_fn *fn;
+	void *arg;
+	bool done;
+	int result;
+};
+
+static void on_call(brink_task *task)
+{
+	struct call *call = brink_container_of(task, struct call, task);
+	brink_group *group = call->group;
+	int result = call->fn(call->arg);
+
+	pthread_mutex_lock(&group->lock);
+	call->result = result;
+	call->done = true;
+	pthread_cond_broadcast(&group->changed);
+	pthread_mutex_unlock(&group->lock);
+}
+
+int brink__group_call(brink_group *group, unsigned index, brink__group_call_fn *fn, void *arg)
+{
+	struct call call = {.group = group, .fn = fn, .arg = arg, .result = -ECANCELED};
+	struct brink__member *member = &group->members[index];
+
+	if (brink__loop_on_thread(member->loop))
+		return -EBUSY;
+	if (!is_ours(group) || atomic_load(&group->stopping))
+		return -ECANCELED;
+	brink_task_init(&call.task, on_call);
+	brink_task_post(member->loop, &call.task);
+	pthread_mutex_lock(&group->lock);
+	while (!call.done && !member->over)
+		pthread_cond_wait(&group->changed, &group->lock);
+	/* The lock is for others who do the same: nobody else has the loop any more. */
+	if (!call.done)
+		brink_task_cancel(member->loop, &call.task);
+	pthread_mutex_unlock(&group->lock);
+	return call.result;
 }
 
 /* ---- ending ---- */

@@ -4,7 +4,7 @@
 
 #include "loop.h"
 
-enum brink__gate { BRINK__GATE_CLOSED, BRINK__GATE_OPEN, BRINK__GATE_CANCELLED };
+enum brink__group_gate { BRINK__GATE_CLOSED, BRINK__GATE_OPEN, BRINK__GATE_CANCELLED };
 
 /* A thread and its loop. */
 struct brink__member {
@@ -13,6 +13,7 @@ struct brink__member {
 	pthread_t thread;
 	unsigned index;
 	int pinned; /* 0, or why it is not */
+	bool over;  /* the thread touches the loop no more; under the group's lock */
 };
 
 struct brink_group {
@@ -35,7 +36,7 @@ struct brink_group {
 	pthread_cond_t changed;
 	unsigned reports, started;
 	int error; /* the first that was reported */
-	enum brink__gate gate;
+	enum brink__group_gate gate;
 
 	pthread_mutex_t joining;
 	unsigned threads; /* that were started and not joined yet */
@@ -43,5 +44,11 @@ struct brink_group {
 	/* Written by each placement in turn: far from what all of them read. */
 	_Atomic uint64_t turns;
 };
+
+/* Has `fn` called on the thread of a loop, waits for that, and returns what it did.
+ *   -EBUSY      on that thread, which would wait for itself
+ *   -ECANCELED  the group has been stopped, and `fn` is not called */
+typedef int brink__group_call_fn(void *arg);
+int brink__group_call(brink_group *group, unsigned index, brink__group_call_fn *fn, void *arg);
 
 #endif

@@ -22,8 +22,6 @@ void brink__server_release(brink_server *server)
 	for (unsigned i = 0; i < server->gate_count; i++)
 		if (server->gates[i].config != NULL)
 			brink__socket_config_drop(server->gates[i].config);
-	for (unsigned i = 0; i < server->seat_count; i++)
-		brink__seat_destroy(&server->seats[i]);
 	brink_messenger_destroy(server->messenger);
 	pthread_mutex_destroy(&server->lock);
 	brink__free(server->gates);
@@ -249,17 +247,14 @@ static void take_options(brink_server *server, brink_loop *loop, const struct br
 
 static int build(brink_server *server, const struct brink_server_options *options, unsigned seats)
 {
-	int rc = 0;
+	int rc;
 
 	server->address_count = count_addresses(options);
-	for (unsigned i = 0; i < seats && rc == 0; i++) {
-		brink_loop *loop = server->group != NULL ? brink_group_loop(server->group, i) : server->loop;
-
-		rc = brink__seat_init(&server->seats[i], server, loop);
-		server->seat_count += rc == 0;
-	}
-	if (rc == 0)
-		rc = make_messenger(server, options);
+	server->seat_count = seats;
+	for (unsigned i = 0; i < seats; i++)
+		brink__seat_init(&server->seats[i], server,
+		                 server->group != NULL ? brink_group_loop(server->group, i) : server->loop);
+	rc = make_messenger(server, options);
 	if (rc == 0)
 		rc = add_gates(server, options);
 	if (rc == 0)

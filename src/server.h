@@ -57,18 +57,13 @@ struct brink__settling {
 struct brink__seat {
 	brink_server *server;
 	brink_loop *loop;
-	brink_task start, drain, settle, end;
+	brink_task drain, settle, end;
 	atomic_bool settle_posted;
 	brink_timer timer;
 	struct brink__settling *settling;
 	unsigned count, room;
 	bool ended; /* `end` was posted */
-	/* Of `start`. */
-	const struct brink_server_options *options;
-	pthread_mutex_t lock;
-	pthread_cond_t done;
-	bool started;
-	int result;
+	const struct brink_server_options *options; /* while its gates are opened */
 };
 
 struct brink__server_signal {
@@ -155,8 +150,7 @@ void brink__server_emptied(brink_task *task);
 void brink__server_deadline(brink_timer *timer);
 
 /* server_seat.c */
-int brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop *loop);
-void brink__seat_destroy(struct brink__seat *seat);
+void brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop *loop);
 /* Opens the gates on the seat's loop, and waits for that. */
 int brink__seat_open(struct brink__seat *seat, const struct brink_server_options *options);
 /* To have its gates drained, its connections closed; to stop all that is its loop's. */

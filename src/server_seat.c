@@ -2,11 +2,10 @@
  * server's thread, each once, but for `settle`; they come on the seat's loop in that order. */
 #include "config.h"
 
+#include "group.h"
 #include "memory.h"
 #include "messenger.h"
 #include "server.h"
-
-#include <errno.h>
 
 #define LOOK_EVERY BRINK_MS(2)
 #define QUIET 16u /* looks without a byte, after which no more of what was promised is waited for */
@@ -181,8 +180,9 @@ void brink__seat_end(struct brink__seat *seat)
 		brink_task_post(seat->loop, &seat->end);
 }
 
-static int open_gates(struct brink__seat *seat)
+static int open_gates(void *arg)
 {
+	const struct brink__seat *seat = arg;
 	brink_server *server = seat->server;
 	int rc = 0;
 
@@ -192,50 +192,18 @@ static int open_gates(struct brink__seat *seat)
 	return rc;
 }
 
-static void on_start(brink_task *task)
-{
-	struct brink__seat *seat = brink_container_of(task, struct brink__seat, start);
-	int rc = open_gates(seat);
-
-	pthread_mutex_lock(&seat->lock);
-	seat->result = rc;
-	seat->started = true;
-	pthread_cond_signal(&seat->done);
-	pthread_mutex_unlock(&seat->lock);
-}
-
 int brink__seat_open(struct brink__seat *seat, const struct brink_server_options *options)
 {
 	seat->options = options;
-	if (brink__loop_on_thread(seat->loop))
-		return -EBUSY; /* which would wait for itself */
-	brink_task_post(seat->loop, &seat->start);
-	pthread_mutex_lock(&seat->lock);
-	while (!seat->started)
-		pthread_cond_wait(&seat->done, &seat->lock);
-	pthread_mutex_unlock(&seat->lock);
-	return seat->result;
+	return brink__group_call(seat->server->group, (unsigned)(seat - seat->server->seats), open_gates, seat);
 }
 
-int brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop *loop)
+void brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop *loop)
 {
-	int rc;
-
 	seat->server = server;
 	seat->loop = loop;
-	brink_task_init(&seat->start, on_start);
 	brink_task_init(&seat->drain, on_drain);
 	brink_task_init(&seat->settle, on_settle);
 	brink_task_init(&seat->end, on_end);
 	brink_timer_init(&seat->timer, look);
-	rc = -pthread_mutex_init(&seat->lock, NULL);
-	if (rc == 0 && (rc = -pthread_cond_init(&seat->done, NULL)) < 0)
-		pthread_mutex_destroy(&seat->lock);
-	return rc;
-}
-
-void brink__seat_destroy(struct brink__seat *seat)
-{
-	pthread_cond_destroy(&seat->done);
-	pthread_mutex_destroy(&seat->lock);
 }

@@ -85,6 +85,7 @@ struct brink_server_options {
  * call at once, before this has returned.
  *   -EINVAL   an option is out of range, misses or is to be left zero; reserved memory is not zero
  *   -EBUSY    called from one of the group's threads with BRINK_SERVER_EACH_ACCEPTS
+ *   -ECANCELED   with BRINK_SERVER_EACH_ACCEPTS: brink_group_stop() was called
  *   other     as brink_listener_create(), brink_messenger_create(), brink_signal_start() */
 BRINK_API int brink_server_create(brink_server **server, brink_loop *loop,
                                   const struct brink_server_options *options);

@@ -212,9 +212,74 @@ static void without_memory(enum kind kind)
 	CHECK(blocks_live() < kept + (long)failures / 2);
 }
 
+/* ---- a group that has been stopped ---- */
+
+static void expect_canceled(struct service *service)
+{
+	int result = brink_server_create(&service->server, service->loop, &service->options);
+
+	if (result == 0) {
+		/* Where the kernel does not balance, no loop of the group's is asked. */
+		CHECK(strstr(brink_server_description(service->server), "one loop accepts") != NULL);
+		return;
+	}
+	CHECK_ERROR(result, -ECANCELED);
+	CHECK(service->server == NULL);
+}
+
+static void group_has_stopped(enum kind kind)
+{
+	struct service service;
+
+	for (int joined = 0; joined < 2; joined++) {
+		open_service(&service, kind, EACH_ACCEPTS);
+		brink_group_stop(service.group);
+		if (joined)
+			CHECK_OK(brink_group_join(service.group));
+		expect_canceled(&service);
+		close_service(&service);
+	}
+}
+
+struct stopper {
+	brink_task task;
+	brink_group *group;
+	atomic_bool begun;
+};
+
+static void stop_after_a_while(brink_task *task)
+{
+	struct stopper *stopper = brink_container_of(task, struct stopper, task);
+
+	atomic_store(&stopper->begun, true);
+	sleep_ms(50);
+	brink_group_stop(stopper->group);
+}
+
+/* The last task that the loop ever calls; what is posted meanwhile comes too late. */
+static void group_stops_meanwhile(enum kind kind)
+{
+	for (unsigned index = 0; index < 3; index++) {
+		struct service service;
+		struct stopper stopper;
+
+		open_service(&service, kind, EACH_ACCEPTS);
+		stopper.group = service.group;
+		atomic_init(&stopper.begun, false);
+		brink_task_init(&stopper.task, stop_after_a_while);
+		brink_task_post(brink_group_loop(service.group, index), &stopper.task);
+		while (!atomic_load(&stopper.begun))
+			sleep_ms(1);
+		expect_canceled(&service);
+		close_service(&service);
+	}
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("server-options/bad-values", bad_values, 0),
 	SCENARIO("server-options/address-in-use", address_in_use, KINDS_STREAM),
+	SCENARIO("server-options/group-has-stopped", group_has_stopped, KINDS_TCP),
+	SCENARIO("server-options/group-stops-meanwhile", group_stops_meanwhile, KINDS_TCP),
 	SCENARIO("server-options/without-memory", without_memory, KIND_TCP | KIND_UNIX),
 	NO_MORE_SCENARIOS,
 };
