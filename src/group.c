@@ -19,11 +19,6 @@
 /* The group that the present thread belongs to. */
 static _Thread_local const brink_group *own_group;
 
-static bool is_ours(const brink_group *group)
-{
-	return group->forks == brink__forks;
-}
-
 /* ---- a thread ---- */
 
 static bool pass_gate(brink_group *group, int result)
@@ -305,51 +300,6 @@ int brink_group_create(brink_group **created, const struct brink_group_options *
 	return 0;
 }
 
-/* ---- a call on a thread ---- */
-
-struct call {
-	brink_task task;
-	brink_group *group;
-	brink__group_call_fn *fn;
-	void *arg;
-	bool done;
-	int result;
-};
-
-static void on_call(brink_task *task)
-{
-	struct call *call = brink_container_of(task, struct call, task);
-	brink_group *group = call->group;
-	int result = call->fn(call->arg);
-
-	pthread_mutex_lock(&group->lock);
-	call->result = result;
-	call->done = true;
-	pthread_cond_broadcast(&group->changed);
-	pthread_mutex_unlock(&group->lock);
-}
-
-int brink__group_call(brink_group *group, unsigned index, brink__group_call_fn *fn, void *arg)
-{
-	struct call call = {.group = group, .fn = fn, .arg = arg, .result = -ECANCELED};
-	struct brink__member *member = &group->members[index];
-
-	if (brink__loop_on_thread(member->loop))
-		return -EBUSY;
-	if (!is_ours(group) || atomic_load(&group->stopping))
-		return -ECANCELED;
-	brink_task_init(&call.task, on_call);
-	brink_task_post(member->loop, &call.task);
-	pthread_mutex_lock(&group->lock);
-	while (!call.done && !member->over)
-		pthread_cond_wait(&group->changed, &group->lock);
-	/* The lock is for others who do the same: nobody else has the loop any more. */
-	if (!call.done)
-		brink_task_cancel(member->loop, &call.task);
-	pthread_mutex_unlock(&group->lock);
-	return call.result;
-}
-
 /* ---- ending ---- */
 
 void brink_group_stop(brink_group *group)
@@ -364,14 +314,14 @@ int brink_group_join(brink_group *group)
 {
 	if (own_group == group)
 		return -EBUSY;
-	if (is_ours(group))
+	if (brink__group_is_ours(group))
 		join_threads(group);
 	return 0;
 }
 
 int brink_group_destroy(brink_group *group)
 {
-	if (group == NULL || !is_ours(group))
+	if (group == NULL || !brink__group_is_ours(group))
 		return 0;
 	if (own_group == group)
 		return -EBUSY;

@@ -45,7 +45,13 @@ struct brink_group {
 	_Atomic uint64_t turns;
 };
 
-/* Has `fn` called on the thread of a loop, waits for that, and returns what it did.
+/* Not in a forked child, where there are no such threads. */
+static inline bool brink__group_is_ours(const brink_group *group)
+{
+	return group->forks == brink__forks;
+}
+
+/* group_call.c: has `fn` called on the thread of a loop, waits for that, and returns what it did.
  *   -EBUSY      on that thread, which would wait for itself
  *   -ECANCELED  the group has been stopped, and `fn` is not called */
 typedef int brink__group_call_fn(void *arg);

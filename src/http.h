@@ -13,7 +13,7 @@
  *   http_protocol.c   the messenger's parse and process
  *   http_request.c    what a program asks of a request, and its end; http_body.c its streamed body
  *   http_reply.c      the program's answers
- *   http_client.c     the client; http_fetch.c one request of it
+ *   http_client.c     the client; http_client_host.c what its Host header says, http_exchange.c one request of it
  *   http_none.c       all that is public, where there is no parser
  *
  * The parser library splits heads into their parts and decodes chunks. It is more lenient than

@@ -57,6 +57,9 @@ void brink__http_exchange_destroy(struct brink__http_exchange *exchange);
 int brink__http_exchange_take(struct brink__http_exchange *exchange, struct brink__http_reader *reader,
                               brink_buffer *in, bool at_end);
 
+/* http_client_host.c */
+int brink__http_client_host(const struct brink_http_client_options *options, char *text, size_t size);
+
 /* http_client.c: has the next exchange begin soon. */
 void brink__http_client_schedule(brink_http_client *client);
 

@@ -33,6 +33,7 @@ core_files = \
 	%reldir%/executor.c \
 	%reldir%/executor.h \
 	%reldir%/group.c \
+	%reldir%/group_call.c \
 	%reldir%/group.h \
 	%reldir%/hook.c \
 	%reldir%/list.h \
@@ -132,6 +133,7 @@ http_files = \
 	%reldir%/http.h \
 	%reldir%/http_body.c \
 	%reldir%/http_client.c \
+	%reldir%/http_client_host.c \
 	%reldir%/http_client.h \
 	%reldir%/http_exchange.c \
 	%reldir%/http_framing.c \

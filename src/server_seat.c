@@ -23,7 +23,7 @@ static bool is_plain(brink_socket *socket)
 	return brink__socket_transport(socket) == &brink__transport_plain;
 }
 
-/* Whether something of what had arrived at the stop is kept from the program, for now. What a protocol has left in
+/* Whether something of what had arrived at the stop is still kept from the program. What a protocol has left in
  * the socket until it has room is looked at where nobody reads. */
 static bool is_held(const struct brink__settling *settling, brink_socket *socket)
 {

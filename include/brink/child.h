@@ -7,7 +7,6 @@
 #include <brink/signal.h>
 #include <brink/watch.h>
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 BRINK_BEGIN_DECLS
@@ -25,7 +24,7 @@ struct brink_child {
 	brink_loop *loop;
 	struct brink_list node;
 	brink_watch watch;
-	bool resting;
+	int resting;
 	void *reserved[1];
 };
 
