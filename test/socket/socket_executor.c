@@ -59,8 +59,7 @@ static void send_part(struct life *life, unsigned round)
 {
 	uint8_t part[SIZE];
 
-	for (size_t i = 0; i < SIZE; i++)
-		part[i] = pattern((uint64_t)round * SIZE + i);
+	lay_pattern(part, (uint64_t)round * SIZE, SIZE);
 	write_all(life->pair.theirs, part, SIZE);
 }
 

@@ -20,8 +20,7 @@ static void give(int fd, struct source *source)
 		size_t rest = (size_t)(source->end - source->at), size = rest < sizeof part ? rest : sizeof part;
 		ssize_t n;
 
-		for (size_t i = 0; i < size; i++)
-			part[i] = pattern(source->at + i);
+		lay_pattern(part, source->at, size);
 		n = write(fd, part, size);
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
 			return;
@@ -48,9 +47,7 @@ static void check_bytes(struct sink *sink, brink_buffer *in, size_t size)
 		size_t n = brink_buffer_copy(in, 0, part, size < sizeof part ? size : sizeof part);
 
 		CHECK(n > 0);
-		for (size_t i = 0; i < n; i++)
-			if (part[i] != pattern(sink->at + i))
-				FAIL("byte %llu is another one", (unsigned long long)(sink->at + i));
+		expect_part(part, sink->at, n);
 		CHECK_EQ(brink_buffer_pop(in, n), n);
 		sink->at += n;
 		size -= n;

@@ -41,6 +41,9 @@ static inline uint8_t pattern(uint64_t at)
 {
 	return (uint8_t)(at * 7 + (at >> 8) * 13 + (at >> 16));
 }
+/* Much of it at once: sanitizers make a byte at a time dear. */
+void lay_pattern(uint8_t *bytes, uint64_t at, size_t size);
+void expect_part(const uint8_t *bytes, uint64_t at, size_t size); /* fails where it is not the pattern's */
 
 /* What a peer received. */
 struct taken {

@@ -172,8 +172,7 @@ static bool say(struct mirror *mirror)
 	uint8_t bytes[4096];
 	ssize_t n;
 
-	for (size_t i = 0; i < sizeof bytes; i++)
-		bytes[i] = pattern(mirror->said + i);
+	lay_pattern(bytes, mirror->said, sizeof bytes);
 	n = write(mirror->life.pair.theirs, bytes, sizeof bytes);
 	mirror->said += n > 0 ? (uint64_t)n : 0;
 	return n > 0;

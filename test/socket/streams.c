@@ -36,8 +36,7 @@ static void say(struct echo *echo, size_t size)
 		size_t part = size < sizeof bytes ? size : sizeof bytes;
 		ssize_t n;
 
-		for (size_t i = 0; i < part; i++)
-			bytes[i] = pattern(echo->said + i);
+		lay_pattern(bytes, echo->said, part);
 		n = write(echo->life.pair.theirs, bytes, part);
 		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
 			return;
@@ -54,9 +53,7 @@ static void hear(struct echo *echo, size_t size)
 
 	take(echo->life.pair.theirs, &taken, size);
 	CHECK(!taken.ended);
-	for (size_t i = 0; i < taken.size; i++)
-		if (taken.bytes[i] != pattern(echo->heard + i))
-			FAIL("byte %llu is another one", (unsigned long long)(echo->heard + i));
+	expect_part(taken.bytes, echo->heard, taken.size);
 	echo->heard += taken.size;
 	forget(&taken);
 }

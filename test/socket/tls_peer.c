@@ -164,7 +164,7 @@ void tls_key_updates(enum kind kind)
 
 /* ---- messages that are for TLS alone ---- */
 
-#define FLOOD 320000
+#define FLOOD 200000
 #define PORTION 65536 /* of it, on average, more is not taken in a turn */
 
 /* A server that asks for another handshake of TLS 1.2 says that and nothing more. */
