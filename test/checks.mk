@@ -14,8 +14,9 @@ check-valgrind: all $(check_LTLIBRARIES) $(check_PROGRAMS)
 # More builds, each configured like this one, in _build/asan and _build/tsan. The thread
 # sanitizer holds signals back until a call that it knows, and does not know io_uring_enter():
 # a loop that sleeps there would never hear of one. So with io_uring alone, in _build/tsan-uring, it runs over
-# what has many threads and no signals. Nor does it see how OpenSSL, which is not built
-# for it, counts the references of a session: what that library frees and copies is its own affair.
+# what has many threads and no signals. Of what is above the loop it sees as much on one backend as on all.
+# Nor does it see how OpenSSL, which is not built for it, counts the references of a session: what that library frees
+# and copies is its own affair.
 if BACKEND_IO_URING
 thread_build_of_uring = tsan-uring:thread
 endif
@@ -35,8 +36,10 @@ check-sanitize:
 		arguments=`./config.status --config`; \
 		target=check-programs; \
 		case $$build-`uname` in \
-		tsan-uring*) arguments="$$arguments --with-backends=io_uring"; target=check-threads ;; \
-		tsan*-Linux) arguments="$$arguments --with-backends=epoll,poll" ;; \
+		tsan-uring*) arguments="$$arguments --with-backends=io_uring"; \
+			target="check-above ABOVE=--match=stress*" ;; \
+		tsan*-Linux) arguments="$$arguments --with-backends=epoll,poll"; \
+			target="check-loop check-above ABOVE=--backend=epoll" ;; \
 		esac; \
 		(cd $$folder && \
 		{ test -f config.status || eval "$(abs_srcdir)/configure --quiet $$arguments \
@@ -45,16 +48,21 @@ check-sanitize:
 	done; \
 	exit $$status
 
-# Where signals cannot be relied on.
-check-threads: socket-conformance$(EXEEXT)
-	@status=0; \
-	./socket-conformance --match='stress*' >check-threads.log 2>&1 || status=1; \
-	cat check-threads.log; \
-	exit $$status
-
 # The programs among the tests, without the scripts.
 check-programs:
 	tests=$(check_programs); $(MAKE) $(AM_MAKEFLAGS) check TESTS="`echo $$tests`"
+
+# Those of the loop alone, and no others are built.
+check-loop:
+	tests=`echo $(check_programs) | tr ' ' '\n' | grep -v '^socket-conformance'`; \
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS="`echo $$tests`" check_PROGRAMS= check_LTLIBRARIES=
+
+# What is above the loop, as far as ABOVE, an option of the program, says.
+check-above: socket-conformance$(EXEEXT)
+	@status=0; \
+	./socket-conformance '$(ABOVE)' >check-above.log 2>&1 || status=1; \
+	cat check-above.log; \
+	exit $$status
 
 # The model test with a million steps, and every repetition many times.
 check-long: all $(check_LTLIBRARIES) $(check_PROGRAMS)
@@ -67,6 +75,6 @@ check-long: all $(check_LTLIBRARIES) $(check_PROGRAMS)
 	exit $$status
 
 clean-local:
-	rm -rf check-threads.log valgrind _build/asan _build/fuzz _build/tsan _build/tsan-uring
+	rm -rf check-above.log valgrind _build/asan _build/fuzz _build/tsan _build/tsan-uring
 
-.PHONY: check-long check-programs check-sanitize check-threads check-valgrind
+.PHONY: check-above check-long check-loop check-programs check-sanitize check-valgrind
