@@ -139,6 +139,8 @@ size_t brink__http_text_run(const char *text, size_t size);
 
 /* Whether it is one of the list's. */
 bool brink__http_list_has(const char *list, const char *token);
+/* Whether it has any but that; empty ones do not count. */
+bool brink__http_list_has_other(const char *list, const char *token);
 bool brink__http_is_token(const char *text);
 
 /* Whether it is that word. The first letters tell most apart. */

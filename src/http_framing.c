@@ -44,12 +44,11 @@ static void read_connection(struct fields *fields, const char *value)
 	fields->keeps_alive = fields->keeps_alive || brink__http_list_has(value, "keep-alive");
 }
 
+/* A list, like all of them together: RFC 9110, section 10.1.1. */
 static void read_expect(struct fields *fields, const char *value)
 {
-	if (brink__http_same(value, "100-continue"))
-		fields->expects = true;
-	else
-		fields->expects_more = true;
+	fields->expects = fields->expects || brink__http_list_has(value, "100-continue");
+	fields->expects_more = fields->expects_more || brink__http_list_has_other(value, "100-continue");
 }
 
 static void find_fields(const struct brink__http_head *head, struct fields *fields)

@@ -101,21 +101,44 @@ const char *brink_http_find(const struct brink_http_header *headers, size_t coun
 	return NULL;
 }
 
+/* The first element of `*list`, which may be empty, without the white space around it, and its size; the rest is left
+ * in `*list`. */
+static inline const char *take_element(const char **list, size_t *size)
+{
+	size_t all = strcspn(*list, ","), end = all;
+	const char *at = *list;
+
+	while (end > 0 && (*at == ' ' || *at == '\t'))
+		at++, end--;
+	while (end > 0 && (at[end - 1] == ' ' || at[end - 1] == '\t'))
+		end--;
+	*list += all + ((*list)[all] == ',');
+	*size = end;
+	return at;
+}
+
 bool brink__http_list_has(const char *list, const char *token)
 {
-	size_t wanted = strlen(token);
+	size_t wanted = strlen(token), size;
 
 	while (*list != '\0') {
-		size_t size = strcspn(list, ","), end = size;
-		const char *at = list;
+		const char *element = take_element(&list, &size);
 
-		while (end > 0 && (*at == ' ' || *at == '\t'))
-			at++, end--;
-		while (end > 0 && (at[end - 1] == ' ' || at[end - 1] == '\t'))
-			end--;
-		if (end == wanted && same(at, token, wanted))
+		if (size == wanted && same(element, token, wanted))
 			return true;
-		list += size + (list[size] == ',');
+	}
+	return false;
+}
+
+bool brink__http_list_has_other(const char *list, const char *token)
+{
+	size_t wanted = strlen(token), size;
+
+	while (*list != '\0') {
+		const char *element = take_element(&list, &size);
+
+		if (size > 0 && (size != wanted || !same(element, token, wanted)))
+			return true;
 	}
 	return false;
 }

@@ -113,6 +113,39 @@ static void continued(enum kind kind)
 	close_web(&web);
 }
 
+/* A list may say it twice, in one line or in several, and have empty elements, or no other. */
+static void continued_as_listed(enum kind kind)
+{
+	static const struct {
+		const char *headers;
+		bool waits;
+	} tries[] = {
+		{"Expect: 100-continue, 100-Continue\r\n", true},
+		{"Expect: , 100-continue\t,,\r\n", true},
+		{"Expect: 100-continue\r\nExpect: 100-continue\r\n", true},
+		{"Expect: 100-continue\r\nExpect:\r\n", true},
+		{"Expect:\r\n", false},
+		{"Expect: ,\r\n", false},
+	};
+	struct web web;
+	char text[200];
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	start_web(&web);
+	fd = visit(&web);
+	for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+		snprintf(text, sizeof text, "POST /e HTTP/1.1\r\n" HOST "%sContent-Length: 3\r\n\r\n", tries[i].headers);
+		ask(&web, fd, text);
+		if (tries[i].waits)
+			expect_bytes(&web, fd, CONTINUE);
+		ask(&web, fd, "abc");
+		expect_body(&web, fd, 200, "POST /e h\nabc");
+	}
+	close_fd(&fd);
+	close_web(&web);
+}
+
 static void count_part(brink_http_request *request, brink_buffer *part, int state, void *arg)
 {
 	struct web *web = arg;
@@ -457,6 +490,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-body/chunked", chunked, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-body/streamed-back", streamed_back, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-body/continued", continued, KIND_TCP),
+	SCENARIO("http-body/continued-as-listed", continued_as_listed, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-body/continued-when-read", continued_when_read, KIND_TCP),
 	SCENARIO("http-body/not-continued", not_continued, KIND_TCP),
 	SCENARIO("http-body/held-back", held_back, KIND_TCP | KIND_UNIX),

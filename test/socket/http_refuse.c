@@ -119,6 +119,8 @@ static const struct row {
 	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: \"chunked\"\r\n\r\n0\r\n\r\n" NEXT, 501},
 	{"POST / HTTP/1.1\r\n" HOST "Expect: 200-ok\r\nContent-Length: 1\r\n\r\nx", 417},
 	{"POST / HTTP/1.1\r\n" HOST "Expect: 100-continue, foo\r\nContent-Length: 1\r\n\r\nx", 417},
+	{"POST / HTTP/1.1\r\n" HOST "Expect: 100-continue, 100-continue-not\r\nContent-Length: 1\r\n\r\nx", 417},
+	{"POST / HTTP/1.1\r\n" HOST "Expect: 100-continue=1, 100-continue\r\nContent-Length: 1\r\n\r\nx", 417},
 	{"POST / HTTP/1.1\r\n" HOST "Expect: foo\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx", 417},
 	{"POST / HTTP/1.1\r\n" HOST "Expect: 100-continue\r\nExpect: foo\r\nContent-Length: 1\r\n\r\nx", 417},
 	/* chunks */
