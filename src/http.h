@@ -116,7 +116,8 @@ int brink__http_framing_of_response(struct brink__http_head *head);
 
 /* What a character may be part of. */
 #define BRINK__HTTP_TOKEN 1u
-#define BRINK__HTTP_HOSTS 2u /* a host's name, but a comma, for which one header more is taken */
+/* A host's name, but "%" and its digits, and a comma, for which one header more is taken. */
+#define BRINK__HTTP_HOSTS 2u
 #define BRINK__HTTP_TEXT 4u /* a line */
 extern const unsigned char brink__http_kinds[256];
 

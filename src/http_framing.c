@@ -116,6 +116,7 @@ static bool keeps_alive(const struct brink__http_head *head, const struct fields
 
 /* ---- the target and the host ---- */
 
+#define HEX "0123456789abcdefABCDEF"
 #define LITERAL (INET6_ADDRSTRLEN + 16u) /* of one of a later kind, too, which nobody has seen yet */
 
 /* "[::1]" and its kin: how much of the text it is; 0: it is none. */
@@ -132,7 +133,7 @@ static __attribute__((noinline)) size_t literal_size(const char *text, size_t si
 	address[length] = '\0';
 	if (*address != 'v' && *address != 'V')
 		return inet_pton(AF_INET6, address, &binary) == 1 ? length + 2 : 0;
-	kind = 1 + strspn(address + 1, "0123456789abcdefABCDEF");
+	kind = 1 + strspn(address + 1, HEX);
 	if (kind == 1 || address[kind] != '.' || address[++kind] == '\0')
 		return 0;
 	while (kind < length && (address[kind] == ':' || brink__http_run(address + kind, 1, BRINK__HTTP_HOSTS) == 1))
@@ -140,13 +141,23 @@ static __attribute__((noinline)) size_t literal_size(const char *text, size_t si
 	return kind == length ? length + 2 : 0;
 }
 
+/* How much of the text is a name, of which so much is known to be: with "%41" and its kin. */
+static __attribute__((noinline)) size_t escaped_size(const char *text, size_t size, size_t at)
+{
+	while (size - at > 2 && text[at] == '%' && strspn(text + at + 1, HEX) >= 2) {
+		at += 3;
+		at += brink__http_run(text + at, size - at, BRINK__HTTP_HOSTS);
+	}
+	return at;
+}
+
 /* A name or an address, and a port perhaps; or nothing. */
 static bool is_host(const char *text, size_t size)
 {
 	size_t at = brink__http_run(text, size, BRINK__HTTP_HOSTS);
 
-	if (at == 0 && size > 0 && *text == '[')
-		at = literal_size(text, size);
+	if (at < size && text[at] != ':')
+		at = *text == '[' ? literal_size(text, size) : escaped_size(text, size, at);
 	if (at == size)
 		return true;
 	if (at == 0 || text[at++] != ':')

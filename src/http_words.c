@@ -15,7 +15,7 @@
 const unsigned char brink__http_kinds[256] = {
 	0, 0, 0, 0, 0, 0, 0, 0, 0, X, 0, 0, 0, 0, 0, 0, /* the tab */
 	0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-	X, A, X, T, A, A, A, A, H, H, A, A, X, A, A, X, /*  !"#$%&'()*+,-./ */
+	X, A, X, T, A, T, A, A, H, H, A, A, X, A, A, X, /*  !"#$%&'()*+,-./ */
 	A, A, A, A, A, A, A, A, A, A, X, H, X, H, X, X, /* 0123456789:;<=>? */
 	X, A, A, A, A, A, A, A, A, A, A, A, A, A, A, A, /* @ABCDEFGHIJKLMNO */
 	A, A, A, A, A, A, A, A, A, A, A, X, X, X, T, A, /* PQRSTUVWXYZ[\]^_ */

@@ -208,8 +208,8 @@ static void versions(enum kind kind)
 
 static void hosts(enum kind kind)
 {
-	static const char *const good[] = {"", "a", "a:", "a:8080", "a_b-c.d~!$&'()*+;=%41", "127.0.0.1:80", "[::1]", "[::1]:80",
-		"[::ffff:127.0.0.1]:", "[v1.a:b]", "[VfF.~]:1"};
+	static const char *const good[] = {"", "a", "a:", "a:8080", "a_b-c.d~!$&'()*+;=%41", "%41%e2b%C3:1",
+		"127.0.0.1:80", "[::1]", "[::1]:80", "[::ffff:127.0.0.1]:", "[v1.a:b]", "[VfF.~]:1"};
 	struct web web;
 	int fd;
 
