@@ -87,10 +87,11 @@ static bool may_take(const brink_client *client)
 	return client->taken < client->max && (client->waiting == 0 || client->failing);
 }
 
-/* Takes a place: with an idle connection, or NULL: one has to be made. */
+/* Takes a place: with an idle connection, or NULL: one has to be made. What failed before says nothing of this. */
 static brink_socket *occupy(brink_client *client)
 {
 	client->taken++;
+	client->failing = false;
 	return pop(client);
 }
 
@@ -120,10 +121,8 @@ static bool serve_next(brink_client *client)
 	pthread_mutex_lock(&client->lock);
 	if (client->taken < client->max)
 		wait = next_waiter(client);
-	if (wait != NULL) {
-		client->failing = false;
+	if (wait != NULL)
 		socket = occupy(client);
-	}
 	pthread_mutex_unlock(&client->lock);
 	if (wait == NULL)
 		return false;

@@ -553,6 +553,50 @@ static void pool_waiters_without_descriptors(enum kind kind)
 	end_scene(&scene, 2);
 }
 
+/* Told that none can be made he makes one himself, and gives it back: then it is the next one's again. */
+static void make_and_give(struct brink_client_wait *wait, brink_socket *none, int error)
+{
+	struct stubborn *stubborn = brink_container_of(wait, struct stubborn, wait);
+	brink_socket *socket;
+
+	CHECK(none == NULL);
+	stubborn->calls++;
+	stubborn->error = error;
+	unlimit_descriptors();
+	CHECK_OK(brink_client_take(stubborn->client, &socket));
+	brink_client_give(stubborn->client, socket);
+	stubborn->again = brink_client_take(stubborn->client, &socket);
+}
+
+static void pool_waiters_after_a_failure(enum kind kind)
+{
+	struct stubborn first = {.wait = {.call = make_and_give}};
+	struct waiter second = {.wait = {.call = on_wait}};
+	struct scene scene;
+	brink_socket *one, *other, *none;
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.max_connections = 2;
+	create(&scene);
+	first.client = scene.client;
+	one = take(&scene);
+	other = take(&scene);
+	CHECK_EQ(brink_client_take_later(scene.client, &none, &first.wait), 1);
+	CHECK_EQ(brink_client_take_later(scene.client, &none, &second.wait), 1);
+	CHECK_OK(brink_socket_fail(brink_socket_get_id(one), -EPROTO, NULL));
+	limit_descriptors(0);
+	brink_client_give(scene.client, one);
+	CHECK_EQ(first.calls, 1);
+	CHECK_ERROR(first.error, -EMFILE);
+	CHECK_ERROR(first.again, -EAGAIN);
+	CHECK_EQ(second.calls, 1);
+	CHECK_EQ(second.error, 0);
+	brink_client_give(scene.client, second.socket);
+	brink_client_give(scene.client, other);
+	brink_client_destroy(scene.client);
+	end_scene(&scene, 3);
+}
+
 #define MANY 1000
 
 struct briefly {
@@ -986,6 +1030,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("client/pool-waiters-in-turn", pool_waiters_in_turn, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-cancelled", pool_waiters_cancelled, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-without-descriptors", pool_waiters_without_descriptors, KINDS_STREAM),
+	SCENARIO("client/pool-waiters-after-a-failure", pool_waiters_after_a_failure, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-give-at-once", pool_waiters_give_at_once, KINDS_STREAM),
 	SCENARIO("client/pool-destroyed-by-a-waiter", pool_destroyed_by_a_waiter, KINDS_STREAM),
 	SCENARIO("client/short-ones", short_ones, KINDS_STREAM),
