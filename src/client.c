@@ -100,11 +100,15 @@ int brink__client_connect(brink_client *client, brink_socket **socket)
 {
 	uint64_t number = atomic_fetch_add(&client->connections, 1);
 	brink_loop *loop = client->loop;
+	int result;
 
 	/* There is no descriptor yet to place by: the connections' numbers are spread as well. */
 	if (loop == NULL)
 		loop = brink_group_place(client->group, (int)(number & INT32_MAX));
-	return brink__socket_connect(socket, loop, client->config);
+	result = brink__socket_connect(socket, loop, client->config);
+	if (result < 0)
+		atomic_fetch_sub(&client->connections, 1);
+	return result;
 }
 
 bool brink__client_is_well(brink_socket *socket)

@@ -547,10 +547,11 @@ static void pool_waiters_without_descriptors(enum kind kind)
 	brink_client_get_info(scene.client, &info);
 	CHECK_EQ(info.taken, 0);
 	CHECK_EQ(info.waiting, 0);
+	CHECK_EQ(info.connections, 1);
 	one = take(&scene); /* the place is not lost */
 	brink_client_give(scene.client, one);
-	brink_client_destroy(scene.client);
-	end_scene(&scene, 2);
+	CHECK_EQ(made(&scene), 2);
+	close_scene(&scene);
 }
 
 /* Told that none can be made he makes one himself, and gives it back: then it is the next one's again. */
@@ -593,8 +594,8 @@ static void pool_waiters_after_a_failure(enum kind kind)
 	CHECK_EQ(second.error, 0);
 	brink_client_give(scene.client, second.socket);
 	brink_client_give(scene.client, other);
-	brink_client_destroy(scene.client);
-	end_scene(&scene, 3);
+	CHECK_EQ(made(&scene), 3);
+	close_scene(&scene);
 }
 
 #define MANY 1000
