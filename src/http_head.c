@@ -22,14 +22,14 @@ static bool is_digit(char c)
 }
 
 /* "HTTP/1.0" or "HTTP/1.1". A higher minor version is taken as that (RFC 9110, section 2.5), and shown to the parser
- * so, as some know none. Of other versions that look like one the status is 505. */
+ * so, as some know none. To other versions that look like one the answer is 505. */
 static int check_version(char *text, unsigned *minor, unsigned *status)
 {
 	if (memcmp(text, "HTTP/", 5) != 0 || !is_digit(text[5]) || text[6] != '.' || !is_digit(text[7]))
 		return -EPROTO;
 	if (text[5] != '1') {
 		*status = 505;
-		return -ENOTSUP;
+		return -EPROTO;
 	}
 	if (text[7] > '1')
 		text[7] = '1';

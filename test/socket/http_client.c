@@ -223,7 +223,7 @@ static void responses(enum kind kind)
 		{"HTTP/1.1 099 S\r\n\r\n", -EPROTO, 0, ""},
 		{"HTTP/1.1 2000 S\r\n\r\n", -EPROTO, 0, ""},
 		{"HTTP/1.2 200 S\r\nContent-Length: 1\r\n\r\nx", 0, 200, "x"},
-		{"HTTP/2.0 200 S\r\n\r\n", -ENOTSUP, 0, ""},
+		{"HTTP/2.0 200 S\r\n\r\n", -EPROTO, 0, ""},
 		{"nonsense\r\n\r\n", -EPROTO, 0, ""},
 		{"HTTP/1.1 200 OK\n\n", -EPROTO, 0, ""},
 		{OK "X: a\r\n b\r\n\r\n", -EPROTO, 0, ""},
