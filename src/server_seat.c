@@ -53,6 +53,14 @@ static bool settled(struct brink__settling *settling, brink_socket *socket)
 	return (is_plain(socket) && read >= settling->wanted) || settling->quiet >= QUIET;
 }
 
+/* It was closed when it was settled before, and ends as soon as its messages are processed. */
+static bool is_closing(brink_socket *socket)
+{
+	const struct brink__channel *channel = brink__socket_reading_held(socket) ? brink__channel_of(socket) : NULL;
+
+	return channel != NULL && channel->close;
+}
+
 /* True: it is on its way to its end, or there. */
 static bool close_if_settled(struct brink__settling *settling)
 {
@@ -61,7 +69,7 @@ static bool close_if_settled(struct brink__settling *settling)
 
 	if (socket == NULL)
 		return true;
-	over = settled(settling, socket);
+	over = is_closing(socket) || settled(settling, socket);
 	if (over)
 		brink__channel_close(socket);
 	brink_socket_release(socket);

@@ -224,6 +224,66 @@ static void waits_for_messages(enum kind kind)
 	}
 }
 
+static unsigned turns;
+
+static void count_turn(brink_hook *hook)
+{
+	(void)hook;
+	turns++;
+}
+
+static void stop_loop(brink_timer *timer)
+{
+	brink_loop_stop(timer->loop);
+}
+
+static unsigned count_turns(brink_loop *loop, uint64_t time)
+{
+	brink_timer timer;
+	brink_hook hook;
+
+	turns = 0;
+	brink_hook_init(&hook, count_turn);
+	brink_timer_init(&timer, stop_loop);
+	CHECK_OK(brink_hook_start(loop, &hook, BRINK_HOOK_PREPARE));
+	CHECK_OK(brink_timer_start(loop, &timer, time, 0));
+	CHECK_EQ(brink_loop_run(loop), 1);
+	CHECK_OK(brink_hook_stop(&hook));
+	return turns;
+}
+
+/* One that ends as soon as its message is processed is not asked after again and again, though the gate has said
+ * twice how far it is. */
+static void waits_at_rest(enum kind kind)
+{
+	struct service service;
+	int fds[3];
+
+	open_service(&service, kind, MESSAGES_ON_EXECUTOR);
+	service.options.messenger_flags = BRINK_MESSENGER_NOT_IN_PLACE;
+	service.options.listener.max_connections = 2;
+	service.options.listener.drain_wait = 1;
+	atomic_store(&service.gate, 1);
+	start_service(&service);
+	connect_clients(&service, fds, 2);
+	write_all(fds[0], "slow\n", 5);
+	RUN_UNTIL(service.loop, atomic_load(&service.blocked) == 1);
+	fds[2] = connect_client(&service);
+	CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(300)));
+	for (int i = 1; i < 3; i++) {
+		expect_gone(&service, fds[i], false);
+		close_fd(&fds[i]);
+	}
+	RUN_UNTIL(service.loop, atomic_load(&service.closed) == 2);
+	for (int i = 0; i < 20; i++)
+		turn(service.loop);
+	CHECK(count_turns(service.loop, BRINK_MS(200)) < 30);
+	atomic_store(&service.gate, 0);
+	run_until_stopped(&service);
+	close_fd(&fds[0]);
+	close_service(&service);
+}
+
 /* Peers that neither read nor end. */
 static void deadline(enum kind kind)
 {
@@ -344,6 +404,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("server-stop/without-descriptors", without_descriptors, KINDS_STREAM),
 	SCENARIO("server-stop/full-until-the-deadline", full_until_the_deadline, KINDS_STREAM),
 	SCENARIO("server-stop/waits-for-messages", waits_for_messages, KINDS_STREAM),
+	SCENARIO("server-stop/waits-at-rest", waits_at_rest, KINDS_STREAM),
 	SCENARIO("server-stop/deadline", deadline, KINDS_STREAM),
 	SCENARIO("server-stop/at-once", at_once, KINDS_STREAM),
 	SCENARIO("server-stop/destroyed-meanwhile", destroyed_meanwhile, KINDS_STREAM),
