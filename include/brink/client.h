@@ -60,7 +60,7 @@ BRINK_API void brink_client_destroy(brink_client *client);
 /* A connection, and a reference to it. The one of SINGLE is everybody's; one of a pool or a
  * SHORT one is the taker's until it is given back. One that is known to be broken or ending is
  * not handed out. Any thread; never waits.
- *   -EAGAIN     max_connections are taken
+ *   -EAGAIN     max_connections are taken, or what is free is theirs who wait
  *   -ENOTCONN   SINGLE with a probe interval: it has failed, and is not yet revived: on_close
  *               has said why, and brink_client_get_info() says what its probes find. Or it is
  *               ending: if its peer has ended its side, and the program has not closed it,
