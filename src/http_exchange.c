@@ -17,9 +17,28 @@ static bool is_ours(const char *name)
 	       brink__http_same(name, "Transfer-Encoding");
 }
 
+/* A target that is a whole URI, for a proxy: what is behind its scheme. NULL: it is none. */
+static const char *behind_scheme(const char *target)
+{
+	return strncmp(target, "http://", 7) == 0 ? target + 7 : NULL;
+}
+
+static size_t host_size(const char *host)
+{
+	return strcspn(host, "/?");
+}
+
+/* It has a host, and no user in front of that: RFC 9110, section 4.2. */
+static bool is_whole(const char *target)
+{
+	const char *host = behind_scheme(target);
+
+	return host != NULL && host_size(host) > 0 && memchr(host, '@', host_size(host)) == NULL;
+}
+
 static bool target_is_sound(const char *target)
 {
-	if (*target != '/' && strcmp(target, "*") != 0 && strncmp(target, "http://", 7) != 0)
+	if (*target != '/' && strcmp(target, "*") != 0 && !is_whole(target))
 		return false;
 	for (; *target != '\0'; target++)
 		if (*target <= ' ' || *target >= 0x7f || *target == '#')
@@ -94,10 +113,12 @@ static char *write_headers(char *at, const struct brink_http_fetch_options *opti
 static int put_request(brink_buffer *out, const brink_http_client *client, const char *method,
                        const struct brink_http_fetch_options *options)
 {
-	const char *const parts[] = {method, " ", options->target == NULL ? "/" : options->target,
-	                             " HTTP/1.1\r\nHost: ", client->host, "\r\n"};
+	const char *target = options->target == NULL ? "/" : options->target;
+	/* That of a whole URI is the one that is meant: RFC 9112, section 3.2. */
+	const char *named = behind_scheme(target), *host = named != NULL ? named : client->host;
+	const char *const parts[] = {method, " ", target, " HTTP/1.1\r\nHost: "};
 	size_t count = sizeof parts / sizeof parts[0];
-	size_t size = LENGTH_LINE + 2 + headers_size(options);
+	size_t size = host_size(host) + 2 + headers_size(options) + LENGTH_LINE + 2;
 	char *start, *at;
 
 	for (size_t i = 0; i < count; i++)
@@ -107,6 +128,8 @@ static int put_request(brink_buffer *out, const brink_http_client *client, const
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		at = brink__http_write(at, parts[i]);
+	memcpy(at, host, host_size(host));
+	at = brink__http_write(at + host_size(host), "\r\n");
 	at = write_headers(at, options);
 	at = write_length(at, method, options->body);
 	at = brink__http_write(at, "\r\n");

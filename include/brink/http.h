@@ -232,7 +232,7 @@ typedef void brink_http_part_fn(brink_buffer *part, void *arg);
 
 struct brink_http_fetch_options {
 	const char *method; /* NULL: GET */
-	const char *target; /* NULL: "/" */
+	const char *target; /* NULL: "/". That of "http://host/..." is said in the Host header, for a proxy */
 	const struct brink_http_header *headers;
 	size_t header_count;
 	brink_buffer *body;          /* moved; may be NULL */

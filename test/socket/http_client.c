@@ -127,7 +127,7 @@ static void refused_fetches(enum kind kind)
 	};
 	static const struct {
 		const char *method, *target;
-	} words[] = {{"G T", "/"}, {"", "/"}, {"CONNECT", "h:1"}, {"GET", "a b"}, {"GET", "/a b"}, {"GET", "/\r\n"},
+	} words[] = {{"GET", "http://"}, {"GET", "http:///p"}, {"GET", "http://?q"}, {"GET", "http://u@h/"}, {"G T", "/"}, {"", "/"}, {"CONNECT", "h:1"}, {"GET", "a b"}, {"GET", "/a b"}, {"GET", "/\r\n"},
 		{"GET", "/#x"}, {"GET", ""}};
 	struct brink_http_client_options options = {0};
 	struct brink_address address;
@@ -161,6 +161,7 @@ struct peer {
 	brink_loop *loop;
 	int listener, fd;
 	struct brink_address address;
+	char head[1024]; /* of the latest request */
 };
 
 static void open_peer(struct peer *peer, enum kind kind)
@@ -182,7 +183,7 @@ static void close_peer(struct peer *peer)
 /* Takes the next connection and the head of a request that comes on it. */
 static void take_request(struct peer *peer, bool anew)
 {
-	char bytes[1024];
+	char *bytes = peer->head;
 	size_t got = 0;
 
 	if (anew) {
@@ -194,10 +195,11 @@ static void take_request(struct peer *peer, bool anew)
 		ssize_t n = read(peer->fd, bytes + got, 1);
 
 		got += n > 0 ? (size_t)n : 0;
-		CHECK(got < sizeof bytes && n != 0);
+		CHECK(got < sizeof peer->head && n != 0);
 		if (n < 0)
 			turn_briefly(peer->loop);
 	}
+	bytes[got] = '\0';
 }
 
 #define OK "HTTP/1.1 200 OK\r\n"
@@ -312,6 +314,33 @@ static void closes_as_said(enum kind kind)
 	write_all(peer.fd, OK "Content-Length: 0\r\n\r\n", strlen(OK) + 21);
 	RUN_UNTIL(peer.loop, caller.over == 3);
 	CHECK_EQ(caller.error, 0);
+	brink_http_client_destroy(caller.client);
+	close_peer(&peer);
+}
+
+/* A whole URI, which a proxy is told, says itself whose it is. */
+static void by_proxy(enum kind kind)
+{
+	static const struct {
+		const char *target, *host;
+	} tries[] = {
+		{"/http://a/", "\r\nHost: h\r\n"}, {"http://a.test:81/b@c?d", "\r\nHost: a.test:81\r\n"},
+		{"http://[::1]", "\r\nHost: [::1]\r\n"}, {"http://a?http://b/", "\r\nHost: a\r\n"},
+	};
+	struct caller caller;
+	struct peer peer;
+
+	open_peer(&peer, kind);
+	open_caller(&caller, peer.loop, &peer.address);
+	for (unsigned i = 0; i < sizeof tries / sizeof tries[0]; i++) {
+		CHECK_OK(begin(&caller, "GET", tries[i].target, ""));
+		take_request(&peer, i == 0);
+		CHECK(strstr(peer.head, tries[i].host) != NULL);
+		CHECK(memcmp(peer.head + 4, tries[i].target, strlen(tries[i].target)) == 0);
+		write_all(peer.fd, OK "Content-Length: 0\r\n\r\n", strlen(OK) + 21);
+		RUN_UNTIL(peer.loop, caller.over == i + 1);
+		CHECK_EQ(caller.error, 0);
+	}
 	brink_http_client_destroy(caller.client);
 	close_peer(&peer);
 }
@@ -490,6 +519,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-client/responses", responses, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/stale", stale, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/closes-as-said", closes_as_said, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-client/by-proxy", by_proxy, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/no-answer", no_answer, KIND_TCP),
 	SCENARIO("http-client/by-name", by_name, KIND_TCP),
 	SCENARIO("http-client/without-zone", without_zone, KIND_TCP6),
