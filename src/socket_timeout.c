@@ -170,13 +170,22 @@ static int sleep_on(struct brink__socket_timing *timing)
 	return brink_timer_start(loop, &timing->timer, at > now ? at - now : 0, 0);
 }
 
+/* On an executor, which may be busy: on_open, or what has come first, waits for its turn, or is having it. */
+static bool is_unread(brink_socket *socket)
+{
+	return socket->offloaded && is_reading(socket) && !atomic_load(&socket->their_end) &&
+	       (atomic_load(&socket->bytes_read) == 0 || atomic_load(&socket->readers) != 0);
+}
+
 static void too_late(brink_socket *socket, struct timeout *timeout)
 {
 	struct brink__socket_timing *timing = get(socket);
+	bool again = atomic_load(&timing->late) == NULL && is_unread(socket);
 	uint64_t by = timeout->at;
+	uint64_t next = again ? later(brink_loop_now(socket->loop), socket->config->first_timeout) : NEVER;
 
 	/* It may have been moved meanwhile. */
-	if (atomic_compare_exchange_strong(&timing->by, &by, NEVER)) {
+	if (atomic_compare_exchange_strong(&timing->by, &by, next) && !again) {
 		brink__late_fn *late = atomic_load(&timing->late);
 
 		if (late != NULL)

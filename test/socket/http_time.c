@@ -179,6 +179,32 @@ static void slow_head_while_busy(enum kind kind)
 	slow_while_busy(kind, "GET / HTTP/1.1\r\nX: ", "x");
 }
 
+/* Nobody has looked yet at what has come in time. */
+static void first_head_while_busy(enum kind kind)
+{
+	struct blocker blocker;
+	struct web web;
+	uint64_t end;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.options.head_timeout = SHORT;
+	CHECK_OK(brink_executor_create(&web.service.executor, &(struct brink_executor_options){.threads = 1}));
+	web.service.options.socket.executor = web.service.executor;
+	start_web(&web);
+	post_blocker(&web, &blocker);
+	wait_for_state(&blocker, 1);
+	fd = connect_client(&web.service);
+	ask(&web, fd, "GET /e HTTP/1.1\r\n" HOST "\r\n");
+	for (end = monotonic_now() + 3 * SHORT; monotonic_now() < end;)
+		turn_briefly(web.service.loop);
+	CHECK_EQ(atomic_load(&web.service.closed), 0);
+	atomic_store(&blocker.state, 2);
+	expect_body(&web, fd, 200, "GET /e h\n");
+	close_fd(&fd);
+	close_web(&web);
+}
+
 static struct blocker in_head;
 
 static int block_in_head(const brink_http_request *request, void *arg)
@@ -352,6 +378,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-time/slow-body", slow_body, KIND_TCP),
 	SCENARIO("http-time/slow-head-while-busy", slow_head_while_busy, KIND_TCP),
 	SCENARIO("http-time/slow-body-while-busy", slow_body_while_busy, KIND_TCP),
+	SCENARIO("http-time/first-head-while-busy", first_head_while_busy, KIND_TCP),
 	SCENARIO("http-time/late-head", late_head, KIND_TCP),
 	SCENARIO("http-time/silent-bodies", silent_bodies, KIND_TCP),
 	SCENARIO("http-time/idle", idle, KIND_TCP),
