@@ -176,10 +176,11 @@ static void write_here(brink_socket *socket, bool ends)
 		hand_over(socket);
 }
 
-void brink__socket_enqueue(brink_socket *socket, struct brink__request *request, unsigned flags)
+/* The second step, after the first has found `previous` at the tail. */
+static inline void follow(brink_socket *socket, struct brink__request *request, struct brink__request *previous,
+                          unsigned flags)
 {
 	bool ends = request->end;
-	struct brink__request *previous = atomic_exchange(&socket->tail, request);
 
 	if (previous != NULL) {
 		if (brink__request_link(previous, request))
@@ -193,6 +194,11 @@ void brink__socket_enqueue(brink_socket *socket, struct brink__request *request,
 		write_here(socket, ends);
 	else
 		hand_over(socket);
+}
+
+void brink__socket_enqueue(brink_socket *socket, struct brink__request *request, unsigned flags)
+{
+	follow(socket, request, atomic_exchange(&socket->tail, request), flags);
 }
 
 /* ---- for the program ---- */
@@ -231,9 +237,9 @@ static inline int admit(brink_socket *socket, size_t size, unsigned flags)
 	return brink__likely(!brink__socket_failed(socket)) ? result : refuse(socket, size, result);
 }
 
-/* Without a request, for which there was no memory, takes its bytes back. */
-static int submit(brink_socket *socket, struct brink__request *request, size_t size,
-                  const struct brink_write_options *options)
+/* Who is told of it. Without a request, for which there was no memory, takes its bytes back. */
+static inline int prepare(brink_socket *socket, struct brink__request *request, size_t size,
+                          const struct brink_write_options *options)
 {
 	const struct brink_socket_options *defaults = brink__socket_options(socket);
 
@@ -243,23 +249,50 @@ static int submit(brink_socket *socket, struct brink__request *request, size_t s
 	}
 	request->done = options->done != NULL ? options->done : defaults->on_written;
 	request->arg = options->done != NULL ? options->arg : defaults->arg;
-	brink__socket_enqueue(socket, request, options->flags);
 	return 0;
+}
+
+static int submit(brink_socket *socket, struct brink__request *request, size_t size,
+                  const struct brink_write_options *options)
+{
+	int result = prepare(socket, request, size, options);
+
+	if (brink__likely(result == 0))
+		brink__socket_enqueue(socket, request, options->flags);
+	return result;
 }
 
 static const struct brink_write_options no_options;
 
-/* Has a byte until it is in the queue: for nothing the end of a failed socket could not wait. */
+/* For limit and marks it has no bytes, but one is counted until it is in the queue: for nothing the end of a failed
+ * socket could not wait. */
+static int admit_nothing(brink_socket *socket, unsigned flags)
+{
+	int result = -EPIPE;
+
+	if (!atomic_load_explicit(&socket->ending, memory_order_relaxed))
+		result = brink__socket_admit(socket, 0, flags);
+	if (result == 0)
+		atomic_fetch_add(&socket->unsent, 1);
+	return brink__socket_failed(socket) ? refuse(socket, 1, result) : result;
+}
+
 static __attribute__((noinline)) int write_nothing(brink_socket *socket, const struct brink_write_options *options)
 {
-	int result = admit(socket, 1, options->flags);
+	struct brink__request *request, *previous;
+	int result = admit_nothing(socket, options->flags);
 
 	if (result < 0)
 		return result;
-	result = submit(socket, brink__request_create(), 1, options);
-	if (result == 0)
-		uncount(socket, 1);
-	return result;
+	request = brink__request_create();
+	result = prepare(socket, request, 1, options);
+	if (result < 0)
+		return result;
+	/* It cannot leave the queue before it is linked there, and who is told of it shall see no byte. */
+	previous = atomic_exchange(&socket->tail, request);
+	brink__socket_sent(socket, 1);
+	follow(socket, request, previous, options->flags);
+	return 0;
 }
 
 static int write_buffer(brink_socket *socket, brink_buffer *data, const struct brink_write_options *options)

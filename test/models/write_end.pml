@@ -1,12 +1,13 @@
 /* The end of a failed socket, and writes that overlap with it: the program hears of no request after
  * on_close, and on_close comes.
  *
- * Stands for admit(), submit() and after_giving_up() of src/socket_write.c, and end() of src/socket.c. How
+ * Stands for admit(), submit(), write_nothing() and after_giving_up() of src/socket_write.c, and end() of src/socket.c. How
  * the queue works is write_queue.pml's: here it is how many requests are in it, and who made it
  * one has the right to write, until it is empty.
  *
  * A write counts its bytes before it looks whether the socket has failed; one of nothing counts a byte
- * until it is in the queue. A request's bytes are down before it is told of, and it leaves the
+ * until it is in the queue, where it is not linked before that byte is down: who comes to where it will be
+ * leaves it the right to write. A request's bytes are down before it is told of, and it leaves the
  * queue after that. Who fails the socket posts the loop's task. That closes only if nothing is
  * counted and then, which is looked at last, nothing queued. Whoever was in its way and
  * finds that the socket has failed posts it again: who gives up the right to write, and who takes
@@ -24,13 +25,18 @@
  * mutation 5: -DWRITERS=1 | who gives up the right to write does not post
  * mutation 6: -DWRITERS=1 | a write of nothing does not count
  * mutation 7: -DWRITERS=2 | the close does not wait for an empty queue
+ * mutation 8: -DWRITERS=1 | a write of nothing takes its byte back before it is in the queue
  */
 
 byte counted;        /* by the bytes of each */
 byte large, nothing; /* requests in the queue: with bytes, and of nothing */
+byte apart;          /* those that are not linked there yet */
+bool hole;           /* the right to write is left to one of these */
 bool failed;
 bool write_task, fail_task; /* posted */
 bool closed;
+
+#define QUEUED (large + nothing + apart)
 
 inline post_fail()
 {
@@ -62,18 +68,19 @@ inline serve()
 	:: large > 0 ->
 		counted--;
 		assert(!closed); /* told */
-		d_step { large--; over = (large + nothing == 0) }
+		d_step { large--; over = (QUEUED == 0) }
 		if
 		:: over -> break
 		:: else
 		fi
 	:: nothing > 0 ->
 		assert(!closed);
-		d_step { nothing--; over = (large + nothing == 0) }
+		d_step { nothing--; over = (QUEUED == 0) }
 		if
 		:: over -> break
 		:: else
 		fi
+	:: d_step { large + nothing == 0 && apart > 0 -> hole = true }; break
 	od;
 #ifndef MUTATION_5
 	post_fail()
@@ -108,21 +115,36 @@ proctype writer()
 	:: !refused -> uncount(); goto end /* there is no memory */
 	:: !refused
 	fi;
+#ifdef MUTATION_8
+	if
+	:: blank -> counted--
+	:: else
+	fi;
+#endif
 	d_step {
-		first = (large + nothing == 0);
+		first = (QUEUED == 0);
 		if
-		:: blank -> nothing++
+		:: blank -> apart++
 		:: else -> large++
 		fi
 	}
 	if
+	:: blank ->
+#if !defined(MUTATION_6) && !defined(MUTATION_8)
+		counted--;
+#endif
+		d_step {
+			apart--;
+			nothing++;
+			first = first || hole;
+			hole = false
+		}
+	:: else
+	fi;
+	if
 	:: first -> serve()           /* in place */
 	:: first -> write_task = true /* or the loop */
 	:: !first
-	fi;
-	if
-	:: blank -> uncount()
-	:: else
 	fi;
 end:
 	skip
@@ -139,7 +161,7 @@ end_idle:
 		fail_task = false;
 #ifdef MUTATION_3
 		if
-		:: large + nothing == 0 ->
+		:: QUEUED == 0 ->
 			if
 			:: counted == 0 -> closed = true
 			:: else
@@ -157,7 +179,7 @@ end_idle:
 #ifdef MUTATION_7
 			:: true -> closed = true
 #else
-			:: large + nothing == 0 -> closed = true
+			:: QUEUED == 0 -> closed = true
 			:: else
 #endif
 			fi
@@ -179,7 +201,7 @@ proctype failer()
 proctype at_rest()
 {
 	timeout;
-	assert(closed && counted == 0 && large + nothing == 0 && !write_task && !fail_task)
+	assert(closed && counted == 0 && QUEUED == 0 && !write_task && !fail_task)
 }
 
 init {

@@ -391,6 +391,38 @@ static void not_on_the_loop(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+static void check_unsent(brink_socket *socket, int error, void *arg)
+{
+	unsigned *ends = arg;
+
+	CHECK_EQ(error, 0);
+	CHECK_EQ(info_of(socket).unsent, 0);
+	++*ends;
+}
+
+/* A write of nothing has no bytes: none is unsent, and it comes to no mark. */
+static void nothing_crosses_no_mark(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct life life;
+	brink_socket *socket;
+	unsigned ends = 0;
+
+	open_life(&life, loop, kind, &(struct brink_socket_options){.unsent_limit = 1, .high_water = 1});
+	socket = held(&life);
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK_OK(write_pattern(socket, 0, 0, &(struct brink_write_options){
+			.flags = i % 2 == 0 ? 0 : BRINK_WRITE_QUEUED, .done = check_unsent, .arg = &ends}));
+		CHECK_EQ(info_of(socket).unsent, 0);
+		RUN_UNTIL(loop, ends == i + 1);
+		expect_silence(loop);
+	}
+	CHECK_EQ(life.highs + life.lows, 0);
+	brink_socket_release(socket);
+	end_life(&life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("socket-water/refused-and-forced", refused_and_forced, KINDS_STREAM),
 	SCENARIO("socket-water/marks-alternate", marks_alternate, KINDS_STREAM),
@@ -403,6 +435,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-water/wait-is-over", wait_is_over, KINDS_STREAM),
 	SCENARIO("socket-water/woken-by-failure", woken_by_failure, KINDS_STREAM),
 	SCENARIO("socket-water/not-on-the-loop", not_on_the_loop, KINDS_STREAM),
+	SCENARIO("socket-water/nothing-crosses-no-mark", nothing_crosses_no_mark, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
 const struct group socket_water_group = {"socket-water", scenarios};
