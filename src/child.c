@@ -14,6 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* After which a child is looked at again whose pidfd is ready all the time, and tells of nothing any more. */
+#define REST BRINK_MS(100)
+
 void brink_child_init(brink_child *child, brink_child_fn *call)
 {
 	memset(child, 0, sizeof *child);
@@ -30,19 +33,33 @@ static bool has_pidfd(const brink_child *child)
 	return brink_watch_active(&child->watch);
 }
 
+/* Each child is one reason to run: by its watch, or the first by the signal. The timer, then, is none. */
+static void start_timer(brink_loop *loop)
+{
+	brink_timer_start(loop, &loop->child_timer, REST, 0);
+	loop->references--;
+}
+
+static void stop_timer(brink_loop *loop)
+{
+	if (brink_timer_stop(&loop->child_timer) == 0)
+		loop->references++;
+}
+
 static void end(brink_child *child)
 {
 	brink_loop *loop = child->loop;
 
 	brink__list_remove(&child->node);
-	loop->references--;
 	if (child->resting && --loop->children_resting == 0)
-		brink_timer_stop(&loop->child_timer);
+		stop_timer(loop);
 	child->resting = false;
 	if (has_pidfd(child))
 		brink_watch_close(&child->watch);
 	else if (--loop->child_signal_users == 0)
 		brink_signal_stop(&loop->child_signal);
+	else
+		loop->references--;
 }
 
 /* Calls and returns true if the process has ended. */
@@ -68,20 +85,20 @@ static bool reap(brink_child *child)
 
 /* ---- those that have ended, and cannot be reaped: another process traces them, and reaps them first ---- */
 
-/* The pidfd is ready all the time, and tells of nothing any more. */
-#define REST BRINK_MS(100)
-
 static void on_rest_over(brink_timer *timer)
 {
 	brink_loop *loop = timer->loop;
 	struct brink_list pass, *node;
+	unsigned reaped = 0;
 
+	loop->references++;
 	brink__list_take(&pass, &loop->children);
 	while ((node = brink__list_step(&pass, &loop->children)) != NULL)
 		if (child_at(node)->resting)
-			reap(child_at(node));
+			reaped += reap(child_at(node));
+	loop->internal_calls += 1 - reaped;
 	if (loop->children_resting > 0)
-		brink_timer_start(loop, timer, REST, 0);
+		start_timer(loop);
 }
 
 static void rest(brink_child *child)
@@ -89,10 +106,11 @@ static void rest(brink_child *child)
 	brink_loop *loop = child->loop;
 
 	child->resting = true;
+	loop->internal_calls++;
 	if (loop->children_resting++ > 0)
 		return;
 	brink_timer_init(&loop->child_timer, on_rest_over);
-	brink_timer_start(loop, &loop->child_timer, REST, 0);
+	start_timer(loop);
 }
 
 static void on_pidfd(brink_watch *watch, unsigned ready)
@@ -116,7 +134,6 @@ static void on_child_signal(brink_signal *signal)
 	while ((node = brink__list_step(&pass, &loop->children)) != NULL)
 		if (!has_pidfd(child_at(node)))
 			reaped += reap(child_at(node));
-	/* The calls were as many as children; this one was ours. May wrap round below 0. */
 	loop->internal_calls += 1 - reaped;
 }
 
@@ -130,7 +147,8 @@ static int start_signal(brink_loop *loop)
 	}
 	if (result < 0)
 		return result;
-	loop->child_signal_users++;
+	if (loop->child_signal_users++ > 0)
+		loop->references++;
 	/* It may have ended before: look at all of them in the next turn. */
 	loop->child_look = true;
 	atomic_store(&loop->signalled, true);
@@ -172,7 +190,6 @@ int brink_child_start(brink_loop *loop, brink_child *child, pid_t pid)
 		return result;
 	child->loop = loop;
 	brink__list_append(&loop->children, &child->node);
-	loop->references++;
 	return 0;
 }
 

@@ -77,7 +77,9 @@ static inline unsigned run_all(brink_loop *loop)
 		calls += brink__signals_run(loop);
 	if (brink__tasks_waiting(loop) || loop->taken != NULL)
 		calls += brink__tasks_run(loop);
-	return calls + brink__tickets_run(loop);
+	calls += brink__tickets_run(loop) - loop->internal_calls;
+	loop->internal_calls = 0;
+	return calls;
 }
 
 /* Whether there is anything left that could ever make a call. */

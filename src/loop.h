@@ -76,7 +76,7 @@ struct brink_loop {
 	unsigned child_signal_users;
 	brink_timer child_timer; /* while a child is resting: see child.c */
 	unsigned children_resting;
-	unsigned internal_calls; /* what child_signal has to be counted less, in this pass */
+	unsigned internal_calls; /* calls in this turn that were ours, less those of children; may wrap round below 0 */
 	brink_watch wakeup_watch;
 	int wakeup_fds[2];
 	unsigned forks; /* brink__forks when the loop became this process's */

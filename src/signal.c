@@ -295,7 +295,6 @@ unsigned brink__signals_run(brink_loop *loop)
 	loop->child_look = false;
 	for (int i = 0; i < BRINK__SIGNAL_WORDS; i++)
 		arrived[i] = atomic_exchange(&loop->arrived[i], 0);
-	loop->internal_calls = 0;
 	brink__list_take(&pass, &loop->signals);
 	while ((node = brink__list_step(&pass, &loop->signals)) != NULL) {
 		brink_signal *signal = signal_at(node);
@@ -307,7 +306,7 @@ unsigned brink__signals_run(brink_loop *loop)
 		signal->call(signal);
 		calls++;
 	}
-	return calls - loop->internal_calls;
+	return calls;
 }
 
 void brink__signals_end(brink_loop *loop)

@@ -391,6 +391,16 @@ static uint64_t turns_in(brink_loop *loop, uint64_t time)
 	return after.turns - before.turns;
 }
 
+/* So many children are so many reasons to run. */
+static void run_for_nobody(brink_loop *loop, unsigned children)
+{
+	for (unsigned i = 0; i < children; i++)
+		brink_loop_unref(loop);
+	CHECK_EQ(brink_loop_run(loop), 0);
+	for (unsigned i = 0; i < children; i++)
+		brink_loop_ref(loop);
+}
+
 /* It has ended, and cannot be reaped: the loop sleeps, and reaps it when its tracer has. */
 static void traced_by_another(enum kind kind)
 {
@@ -410,7 +420,9 @@ static void traced_by_another(enum kind kind)
 	await_traced_end(&tracer);
 	await_traced_end(&other);
 	CHECK(turns_in(loop, BRINK_MS(300)) < 100);
+	CHECK_EQ(brink_loop_run_once(loop, (int64_t)BRINK_MS(150)), 0); /* nobody was called */
 	CHECK_EQ(nurse.calls, 0);
+	run_for_nobody(loop, 2);
 	CHECK_OK(brink_child_stop(&unheard.child));
 	end_tracer(&tracer);
 	CHECK_EQ(brink_loop_run(loop), 0);
@@ -419,6 +431,36 @@ static void traced_by_another(enum kind kind)
 	end_tracer(&other);
 	reap(&stopped, 7 << 8);
 	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* ---- who need not be waited for ---- */
+
+static void unwaited_for(void)
+{
+	brink_loop *loop = new_loop();
+	struct patient patients[2] = {start_patient(1), start_patient(2)};
+	struct nurse nurses[2];
+
+	for (unsigned i = 0; i < 2; i++) {
+		watch_patient(loop, &nurses[i], &patients[i]);
+		run_for_nobody(loop, i + 1);
+	}
+	end_patient(&patients[0]);
+	RUN_UNTIL(loop, nurses[0].calls == 1);
+	run_for_nobody(loop, 1);
+	CHECK_OK(brink_child_stop(&nurses[1].child));
+	CHECK_EQ(brink_loop_run(loop), 0);
+	end_patient(&patients[1]);
+	reap(&patients[1], 2 << 8);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+static void each_is_one_reason(enum kind kind)
+{
+	(void)kind;
+	unwaited_for();
+	if (refuse_pidfd())
+		unwaited_for();
 }
 
 /* ---- without a pidfd ---- */
@@ -476,6 +518,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("process/two-loops", two_loops, 0, .promises = {22}),
 	SCENARIO("process/others-are-left-alone", others_are_left_alone, 0, .promises = {22}),
 	SCENARIO("process/traced-by-another", traced_by_another, 0, .promises = {2, 22}),
+	SCENARIO("process/each-is-one-reason", each_is_one_reason, 0, .promises = {22}),
 	SCENARIO("process/beside-the-signal", beside_the_signal, 0, .promises = {22}),
 	NO_MORE_SCENARIOS,
 };
