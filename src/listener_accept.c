@@ -187,10 +187,11 @@ static void shed(brink_listener *listener)
 
 static void failed(brink_listener *listener, int error)
 {
-	bool want_descriptor = error == -EMFILE || error == -ENFILE;
+	bool want_descriptor = error == -EMFILE || error == -ENFILE, draining = listener->draining;
 
 	report(listener, error);
-	if (listener->gone || listener->fd < 0)
+	/* A drain that begins in the call has an attempt of its own to come. */
+	if (listener->gone || listener->fd < 0 || listener->draining != draining)
 		return;
 	if (want_descriptor && listener->spare >= 0)
 		shed(listener);

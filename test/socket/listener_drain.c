@@ -204,6 +204,33 @@ static void nothing_queued_and_no_descriptor(enum kind kind)
 	}
 }
 
+static void act_let_in(struct stage *stage)
+{
+	CHECK_OK(brink_listener_drain(stage->listener));
+	unlimit_descriptors();
+}
+
+/* Who drains when he hears of the shortage does not wait for its next attempt. */
+static void drained_in_on_error(enum kind kind)
+{
+	struct stage stage;
+	int client;
+
+	skip_under_valgrind();
+	open_stage(&stage, kind);
+	stage.options.drain_wait = BRINK_MS(20);
+	stage.options.retry_after = BRINK_SECONDS(3600);
+	stage.act_error = act_let_in;
+	start_stage(&stage);
+	queue_clients(&stage, &client, 1);
+	limit_descriptors(0);
+	RUN_UNTIL(stage.loop, stage.drained == 1);
+	CHECK_EQ(stage.errors, 1);
+	CHECK_EQ(stage.accepted, 1);
+	close_fd(&client);
+	close_stage(&stage);
+}
+
 static void shedding(enum kind kind)
 {
 	struct brink_accept_counters counters;
@@ -502,6 +529,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("listener-drain/without-descriptors", without_descriptors, KINDS_STREAM),
 	SCENARIO("listener-drain/nothing-queued-and-no-descriptor", nothing_queued_and_no_descriptor, KINDS_TCP),
 	SCENARIO("listener-drain/handshake-without-descriptors", handshake_without_descriptors, KINDS_TCP),
+	SCENARIO("listener-drain/drained-in-on-error", drained_in_on_error, KINDS_STREAM),
 	SCENARIO("listener-drain/shedding", shedding, KINDS_STREAM),
 	SCENARIO("listener-drain/destroyed-in-on-drained", destroyed_in_on_drained, KINDS_STREAM),
 	SCENARIO("listener-drain/drained-in-on-accept", drained_in_on_accept, KINDS_STREAM),
