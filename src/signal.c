@@ -49,13 +49,21 @@ static void signal_arrive(brink_loop *loop, int number)
 	atomic_store(&loop->signalled, true);
 }
 
+/* Also with SA_SIGINFO. */
+static bool calls_nobody(const struct sigaction *action)
+{
+	return action->sa_handler == SIG_DFL || action->sa_handler == SIG_IGN;
+}
+
 static void chain(int layer, int number, siginfo_t *info, void *context)
 {
 	const struct sigaction *action = &before[layer][number];
 
+	if (calls_nobody(action))
+		return;
 	if (action->sa_flags & SA_SIGINFO)
 		action->sa_sigaction(number, info, context);
-	else if (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN)
+	else
 		action->sa_handler(number);
 }
 

@@ -271,6 +271,8 @@ static void other_handlers_go_on(enum kind kind)
 	CHECK_EQ(atomic_load(&sender), getpid());
 	with_handler_before(&(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 	with_handler_before(&(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+	with_handler_before(&(struct sigaction){.sa_handler = SIG_IGN, .sa_flags = SA_SIGINFO}, NULL);
+	with_handler_before(&(struct sigaction){.sa_handler = SIG_DFL, .sa_flags = SA_SIGINFO}, NULL);
 }
 
 /* Others put theirs above ours and put back what they found, whatever was started and stopped meanwhile. `starts`: one is
