@@ -35,7 +35,8 @@ static _Atomic(struct registry *) registry;
 static atomic_uint handlers; /* that are running */
 /* Others may put a handler above ours that calls ours in turn. Then ours cannot be taken
  * out, and what it calls must stay as it is; to be above again, there is a second one. When
- * both are below others we are called by them, or not at all. */
+ * both are below others we are called by them, or not at all; when nobody is called, the second one takes its place
+ * again. */
 #define LAYERS 2
 static struct sigaction before[LAYERS][NUMBERS]; /* what each of ours calls in turn */
 static unsigned char layers[NUMBERS];            /* how many of ours are in place */
@@ -166,11 +167,21 @@ static int ours_on_top(int number)
 	return -1;
 }
 
+/* Then nobody calls one of ours, wherever it is. */
+static bool is_nobodys(int number)
+{
+	struct sigaction current;
+
+	return sigaction(number, NULL, &current) == 0 && calls_nobody(&current);
+}
+
 static int install(int number)
 {
 	struct sigaction action;
 	int top = ours_on_top(number), layer = top < 0 ? layers[number] : top + 1;
 
+	if (layer == LAYERS && is_nobodys(number))
+		layer--;
 	layers[number] = (unsigned char)layer;
 	if (top >= 0 || layer == LAYERS)
 		return 0;

@@ -320,6 +320,26 @@ static void handler_above_that_goes(enum kind kind)
 	}
 }
 
+/* Who takes the signal away from everybody, by a disposition that calls nobody, has it taken back by each start. */
+static void taken_away(enum kind kind)
+{
+	static void (*const nobody[])(int) = {SIG_DFL, SIG_IGN};
+	brink_loop *loop = new_loop();
+	struct catcher catcher;
+
+	(void)kind;
+	for (unsigned i = 0; i < 6; i++) {
+		catch_signal(loop, &catcher, SIGUSR1);
+		raise(SIGUSR1);
+		some_turns(loop);
+		CHECK_EQ(catcher.calls, 1);
+		CHECK(signal(SIGUSR1, nobody[i % 2]) != SIG_ERR);
+		let_go(&catcher);
+		expect_handler(&(struct sigaction){.sa_handler = nobody[i % 2]});
+	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static void errno_is_kept(enum kind kind)
 {
 	brink_loop *loop = new_loop();
@@ -521,6 +541,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("signal/other-handlers-go-on", other_handlers_go_on, 0, .promises = {22}),
 	SCENARIO("signal/handler-above-that-chains", handler_above_that_chains, 0, .promises = {22}),
 	SCENARIO("signal/handler-above-that-goes", handler_above_that_goes, 0, .promises = {22}),
+	SCENARIO("signal/taken-away", taken_away, 0, .promises = {22}),
 	SCENARIO("signal/errno-is-kept", errno_is_kept, 0, .promises = {22}),
 	SCENARIO("signal/stopped-before-its-call", stopped_before_its_call, 0, .promises = {22}),
 	SCENARIO("signal/changed-in-callbacks", changed_in_callbacks, 0, .promises = {7, 22}),
