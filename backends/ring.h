@@ -212,6 +212,9 @@ static inline int brink__ring_bell(struct brink__ring *ring)
 	if (ring->bell < 0)
 		return -errno;
 	rc = io_uring_register_eventfd(&ring->uring, ring->bell);
+	/* What came before would not ring it, nor what comes on top of that. */
+	if (rc == 0 && brink__ring_waiting(ring))
+		(void)!eventfd_write(ring->bell, 1);
 	if (rc == 0)
 		return ring->bell;
 	close(ring->bell);

@@ -337,6 +337,33 @@ static void wakes_for_nothing(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* The host asks for the descriptor after the prepare, for the first time, and wakes by what came in between. */
+static void asked_for_late(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct pair pair = open_pair(kind, BRINK_READ);
+	struct pollfd host = {.events = POLLIN};
+	struct probe reader;
+	int64_t timeout = 0;
+
+	if (!can(BRINK_FEATURE_FD))
+		SKIP("this backend has no descriptor to wait for");
+	start_probe(loop, &reader, "reader", pair.ours, BRINK_READ);
+	while (timeout != -1) {
+		CHECK_EQ(brink_loop_run_once(loop, 0), 0);
+		CHECK_OK(brink_loop_prepare(loop, &timeout));
+	}
+	feed(&pair, 3);
+	host.fd = brink_loop_fd(loop);
+	CHECK_OK(host.fd);
+	CHECK_EQ(poll(&host, 1, 10000), 1);
+	HOST_UNTIL(loop, reader.calls == 1);
+	accept_calls(&reader);
+	stop_probe(&reader);
+	CHECK_OK(brink_loop_destroy(loop));
+	close_pair(&pair);
+}
+
 /* prepare says no more than the truth about timers. */
 static void prepare_tells_the_time(enum kind kind)
 {
@@ -649,6 +676,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("embed/number-of-long-ago", number_of_long_ago, KINDS_ALL, .promises = {23}),
 	SCENARIO("embed/stopped-wakes-no-host", stopped_wakes_no_host, KINDS_ALL, .promises = {6, 23}),
 	SCENARIO("embed/wakes-for-nothing", wakes_for_nothing, KIND_UNIX, .promises = {23}),
+	SCENARIO("embed/asked-for-late", asked_for_late, KINDS_ALL, .promises = {23}),
 	SCENARIO("embed/prepare-tells-the-time", prepare_tells_the_time, 0, .promises = {23}),
 	SCENARIO("embed/prepare-calls-hooks", prepare_calls_hooks, KINDS_ALL, .promises = {23}),
 	SCENARIO("embed/in-each-other-loop", in_each_other_loop, KINDS_ALL, .promises = {23}, .flags = TRACE_FREE),
