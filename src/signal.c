@@ -68,9 +68,25 @@ static void chain(int layer, int number, siginfo_t *info, void *context)
 		action->sa_handler(number);
 }
 
-static void handle(int layer, int number, siginfo_t *info, void *context)
+typedef void handler_fn(int, siginfo_t *, void *);
+static handler_fn on_signal, on_signal_above;
+static handler_fn *const ours[LAYERS] = {on_signal, on_signal_above};
+
+/* Which of ours is called first, or -1. Others may also have taken one out, by putting back what they found. */
+static int ours_on_top(int number)
 {
-	int error = errno;
+	struct sigaction current;
+
+	if (sigaction(number, NULL, &current) < 0 || !(current.sa_flags & SA_SIGINFO))
+		return -1;
+	for (int layer = 0; layer < LAYERS; layer++)
+		if (current.sa_sigaction == ours[layer])
+			return layer;
+	return -1;
+}
+
+static void tell_loops(int number)
+{
 	pid_t pid = getpid();
 	struct registry *current;
 
@@ -86,6 +102,15 @@ static void handle(int layer, int number, siginfo_t *info, void *context)
 		brink__wakeup(entry->loop);
 	}
 	atomic_fetch_sub(&handlers, 1);
+}
+
+/* Where the one above is called first it has told already, and a loop may have taken that for an arrival. */
+static void handle(int layer, int number, siginfo_t *info, void *context)
+{
+	int error = errno;
+
+	if (ours_on_top(number) <= layer)
+		tell_loops(number);
 	chain(layer, number, info, context);
 	errno = error;
 }
@@ -99,9 +124,6 @@ static void on_signal_above(int number, siginfo_t *info, void *context)
 {
 	handle(1, number, info, context);
 }
-
-typedef void handler_fn(int, siginfo_t *, void *);
-static handler_fn *const ours[LAYERS] = {on_signal, on_signal_above};
 
 /* ---- the registry; the lock is held ---- */
 
@@ -152,19 +174,6 @@ static bool in_use(const struct registry *in, int number)
 		if (in->entries[i].watchers != 0 && (number == 0 || in->entries[i].number == number))
 			return true;
 	return false;
-}
-
-/* Which of ours is called first, or -1. Others may also have taken one out, by putting back what they found. */
-static int ours_on_top(int number)
-{
-	struct sigaction current;
-
-	if (sigaction(number, NULL, &current) < 0 || !(current.sa_flags & SA_SIGINFO))
-		return -1;
-	for (int layer = 0; layer < LAYERS; layer++)
-		if (current.sa_sigaction == ours[layer])
-			return layer;
-	return -1;
 }
 
 /* Then nobody calls one of ours, wherever it is. */

@@ -532,6 +532,45 @@ static void handler_above_that_chains(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+static atomic_bool heard;
+
+static void slow_handler(int number, siginfo_t *info, void *context)
+{
+	while (!heard)
+		sleep_ms(1);
+	above_handler(number, info, context);
+}
+
+static void *raise_one(void *unused)
+{
+	raise(SIGUSR1);
+	return unused;
+}
+
+/* The library's handler is above theirs, which calls the one below: that is no second arrival, however late it is. */
+static void handler_between_takes_long(enum kind kind)
+{
+	struct sigaction between = {.sa_sigaction = slow_handler, .sa_flags = SA_SIGINFO};
+	brink_loop *loop = new_loop();
+	struct catcher catcher;
+	pthread_t other;
+
+	(void)kind;
+	catch_signal(loop, &catcher, SIGUSR1);
+	SYSCALL(sigaction(SIGUSR1, &between, &below));
+	let_go(&catcher);
+	catch_signal(loop, &catcher, SIGUSR1);
+	CHECK_EQ(pthread_create(&other, NULL, raise_one, NULL), 0);
+	RUN_UNTIL(loop, catcher.calls == 1);
+	heard = true;
+	CHECK_EQ(pthread_join(other, NULL), 0);
+	CHECK_EQ(above_calls, 1);
+	some_turns(loop);
+	CHECK_EQ(catcher.calls, 1);
+	let_go(&catcher);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("signal/is-called", is_called, 0, .promises = {22}),
 	SCENARIO("signal/last-is-never-lost", last_is_never_lost, 0, .promises = {22}),
@@ -540,6 +579,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("signal/errors", errors, 0, .promises = {14, 22}),
 	SCENARIO("signal/other-handlers-go-on", other_handlers_go_on, 0, .promises = {22}),
 	SCENARIO("signal/handler-above-that-chains", handler_above_that_chains, 0, .promises = {22}),
+	SCENARIO("signal/handler-between-takes-long", handler_between_takes_long, 0, .promises = {22}),
 	SCENARIO("signal/handler-above-that-goes", handler_above_that_goes, 0, .promises = {22}),
 	SCENARIO("signal/taken-away", taken_away, 0, .promises = {22}),
 	SCENARIO("signal/errno-is-kept", errno_is_kept, 0, .promises = {22}),
