@@ -147,12 +147,19 @@ static void close_down(brink_socket *socket)
 		alone(socket);
 }
 
-/* Where nobody is writing the descriptor is closed now. */
+/* Of one that has failed. The queue last: a request's bytes are down before it has ended, and out of the queue after
+ * that. */
+static bool nobody_writes(brink_socket *socket)
+{
+	return atomic_load(&socket->unsent) == 0 && atomic_load(&socket->tail) == NULL;
+}
+
+/* Where nobody writes the descriptor is closed now. */
 static void stop_watch(brink_socket *socket)
 {
 	if (!brink_watch_active(&socket->watch))
 		return;
-	if (atomic_load(&socket->tail) == NULL)
+	if (nobody_writes(socket))
 		brink__watch_stop_closing(&socket->watch);
 	else
 		brink_watch_stop(&socket->watch);
@@ -181,8 +188,7 @@ static void end(brink_socket *socket)
 			brink__revive_torn(socket);
 	}
 	brink__socket_write_edge(socket);
-	/* The queue last: a request's bytes are down before it has ended, and out of the queue after that. */
-	if (atomic_load(&socket->unsent) == 0 && atomic_load(&socket->tail) == NULL)
+	if (nobody_writes(socket))
 		close_down(socket);
 }
 

@@ -270,6 +270,35 @@ static void end_waits_for_a_write_without_memory(enum kind kind)
 	fail_meanwhile(kind, (struct held_up){.size = 4, .none = true});
 }
 
+/* Meanwhile the descriptor is open, and what comes is nobody's: no reason to open a mechanism anew, as where a file turns
+ * out to have other descriptors. */
+static void comes_to_nobody(enum kind kind)
+{
+	struct held_up held_up = {.size = 4};
+	int lowest = dup(STDIN_FILENO);
+	pthread_t writer;
+
+	SYSCALL(lowest);
+	SYSCALL(close(lowest));
+	brink_set_allocator(delay_request, NULL);
+	begin(kind, &asked);
+	if (strcmp(brink_loop_backend(on.loop), "epoll") != 0)
+		SKIP("only epoll is told of a removal by the close");
+	RUN_UNTIL(on.loop, on.opens == 1);
+	CHECK_EQ(pthread_create(&writer, NULL, write_late, &held_up), 0);
+	RUN_UNTIL(on.loop, on.inside);
+	CHECK_OK(brink_socket_fail(on.id, -EIO, NULL));
+	for (int i = 0; i < 10; i++) {
+		write_all(on.pair.theirs, "x", 1);
+		CHECK_OK(brink_loop_run_once(on.loop, BRINK_MS(1)));
+	}
+	on.go_on = true;
+	RUN_UNTIL(on.loop, on.closes == 1);
+	CHECK_EQ(pthread_join(writer, NULL), 0);
+	CHECK_EQ(brink_loop_fd(on.loop), lowest); /* the one that it was made with */
+	finish();
+}
+
 /* ---- one that is under way ---- */
 
 static void *write_now(void *arg)
@@ -338,6 +367,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("review-transport/end-waits-for-a-write-of-nothing", end_waits_for_a_write_of_nothing, KINDS_STREAM),
 	SCENARIO("review-transport/end-waits-for-a-write-without-memory", end_waits_for_a_write_without_memory,
 	         KINDS_STREAM),
+	SCENARIO("review-transport/comes-to-nobody", comes_to_nobody, KINDS_STREAM),
 	SCENARIO("review-transport/loop-waits-for-the-end", loop_waits_for_the_end, KINDS_STREAM),
 	SCENARIO("review-transport/waits-for-no-direction", waits_for_no_direction, KINDS_STREAM),
 	SCENARIO("review-transport/failed-while-it-opens", failed_while_it_opens, KINDS_STREAM),
