@@ -5,13 +5,14 @@
 #include "config.h"
 
 #include "listener.h"
+#include "loop.h"
 #include "memory.h"
 
 #include <brink/memory.h>
 
 #include <stdlib.h>
 
-static void on_room(brink_task *task)
+void brink__listener_room(brink_task *task)
 {
 	brink_listener *listener = brink_container_of(task, brink_listener, limit.room);
 	struct brink__listen_limit *limit = &listener->limit;
@@ -29,7 +30,7 @@ int brink__listen_limit_init(brink_listener *listener, unsigned most)
 
 	limit->most = most;
 	limit->holds = 1;
-	brink_task_init(&limit->room, on_room);
+	brink_task_init(&limit->room, brink__listener_room);
 	return -pthread_mutex_init(&limit->lock, NULL);
 }
 

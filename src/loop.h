@@ -223,7 +223,7 @@ void brink__timers_end(brink_loop *loop);
 unsigned brink__tasks_run(brink_loop *loop);
 /* The same as brink_task_post() without a wakeup, in a turn of the loop's. */
 void brink__task_post_here(brink_loop *loop, brink_task *task);
-/* In a forked child: forgets those of the user's, keeps those of watches and sockets. */
+/* In a forked child: forgets those of the user's, keeps those of watches, sockets and listeners. */
 void brink__tasks_after_fork(brink_loop *loop);
 
 /* signal.c */
@@ -258,6 +258,9 @@ int brink__loop_resolver(brink_loop *loop, brink_resolver **resolver);
 void brink__sockets_end(brink_loop *loop);
 void brink__socket_recent_drop(brink_loop *loop); /* socket_create.c */
 void brink__socket_posted(brink_task *task);
+
+/* listener_limit.c */
+void brink__listener_room(brink_task *task);
 
 /* choice.c: opens the first backend of a list that works. */
 int brink__choose(brink_loop *loop, const char *list);

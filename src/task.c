@@ -94,10 +94,16 @@ int brink_task_cancel(brink_loop *loop, brink_task *task)
 	return take_out(&loop->called, task) || take_out(&loop->taken, task) ? 0 : -ENOENT;
 }
 
+static bool is_ours(const brink_task *task)
+{
+	return task->call == brink__watch_posted || task->call == brink__socket_posted ||
+	       task->call == brink__listener_room;
+}
+
 static void drop_users(brink_task **place)
 {
 	while (*place != NULL) {
-		if ((*place)->call == brink__watch_posted || (*place)->call == brink__socket_posted)
+		if (is_ours(*place))
 			place = &(*place)->next;
 		else
 			*place = (*place)->next;

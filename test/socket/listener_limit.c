@@ -213,11 +213,41 @@ static void ended_by_other_threads(enum kind kind)
 	CHECK_EQ(blocks_live(), 0);
 }
 
+/* The room that came just before is a child's, too, which goes on where the parent was. */
+static void room_in_a_forked_child(enum kind kind)
+{
+	struct stage stage;
+	int clients[2];
+	pid_t pid;
+
+	open_stage(&stage, kind);
+	stage.options.max_connections = 1;
+	start_stage(&stage);
+	queue_clients(&stage, clients, 2);
+	RUN_UNTIL(stage.loop, stage.accepted == 1);
+	turn_in_vain(&stage);
+	end_server(&stage, 0);
+	SYSCALL(pid = fork());
+	if (pid == 0) {
+		uint64_t end = monotonic_now() + BRINK_SECONDS(10);
+		int result = brink_loop_after_fork(stage.loop);
+
+		while (result >= 0 && stage.accepted == 1 && monotonic_now() < end)
+			result = brink_loop_run_once(stage.loop, (int64_t)BRINK_MS(100));
+		_exit(result >= 0 && stage.accepted == 2 ? 0 : 1);
+	}
+	expect_success_of(pid);
+	turn_in_vain(&stage);
+	close_all(clients, 2);
+	close_stage(&stage);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("listener-limit/full-and-going-on", full_and_going_on, KINDS_STREAM),
 	SCENARIO("listener-limit/paused-while-full", paused_while_full, KINDS_STREAM),
 	SCENARIO("listener-limit/closed-after-destroy", closed_after_destroy, KINDS_STREAM),
 	SCENARIO("listener-limit/not-counted-without-a-limit", not_counted_without_a_limit, KINDS_STREAM),
+	SCENARIO("listener-limit/room-in-a-forked-child", room_in_a_forked_child, KINDS_STREAM),
 	SCENARIO("listener-limit/ended-by-other-threads", ended_by_other_threads, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
