@@ -6,15 +6,20 @@
 #include <string.h>
 #include <time.h>
 
+/* Those that are run unless others are asked for. A program may be built to have only some. */
+#ifndef DEFAULT_BACKENDS
+#define DEFAULT_BACKENDS "all"
+#endif
+
 struct options {
-	const char *backends; /* NULL: every one that works */
+	const char *backends;
 	const char *match;
 	bool list;
 };
 
 static const char usage[] =
 	"usage: brink-conformance [option ...]\n"
-	"  --backend=LIST      names with commas, or all; default: every one that works here\n"
+	"  --backend=LIST      names with commas, or all: those that work here; default: " DEFAULT_BACKENDS "\n"
 	"  --match=PATTERN     scenarios of this name, or name@kind: 'edge/*', '*@tcp6'\n"
 	"  --list              the scenarios, their promises and kinds; runs nothing\n"
 	"  --format=text|tap|json\n"
@@ -91,7 +96,7 @@ static void read_option(struct plan *plan, struct options *options, const char *
 int main(int argc, char **argv)
 {
 	struct plan plan = {.seed = (uint64_t)time(NULL)};
-	struct options options = {.match = NULL};
+	struct options options = {.backends = DEFAULT_BACKENDS};
 	size_t driver_failures;
 
 	for (int i = 1; i < argc; i++)

@@ -138,7 +138,8 @@ long_tests += socket-conformance$(EXEEXT)
 if STAND_IN
 check_PROGRAMS += socket-conformance-kqueue
 socket_conformance_kqueue_SOURCES = $(socket_conformance_files)
-socket_conformance_kqueue_CPPFLAGS = $(socket_conformance_CPPFLAGS)
+# On that library's other backend it would be what socket-conformance is.
+socket_conformance_kqueue_CPPFLAGS = $(socket_conformance_CPPFLAGS) -DDEFAULT_BACKENDS='"kqueue"'
 socket_conformance_kqueue_LDADD = libbrink-tls-core.la libbrink-kqueue.la $(conformance_libraries)
 
 long_tests += socket-conformance-kqueue$(EXEEXT)
