@@ -66,6 +66,18 @@ static void fail_link(brink_http_client *client, int error)
 		brink_socket_fail(link->id, error, NULL);
 }
 
+/* Nothing is under way on it: it ends as it should, for which some transports have a mark. */
+static void close_link(brink_http_client *client)
+{
+	struct brink__http_link *link = give_up(client);
+	brink_socket *socket = link != NULL ? brink_socket_address(link->id) : NULL;
+
+	if (socket == NULL)
+		return;
+	brink_socket_close(socket);
+	brink_socket_release(socket);
+}
+
 static void on_close(brink_socket *socket, int error, const char *text, void *arg)
 {
 	struct brink__http_link *link = arg;
@@ -327,7 +339,10 @@ void brink_http_client_destroy(brink_http_client *client)
 	client->destroyed = true;
 	if (client->scheduled)
 		brink_task_cancel(client->loop, &client->task);
-	fail_link(client, -ECANCELED);
+	if (client->active)
+		fail_link(client, -ECANCELED);
+	else
+		close_link(client);
 	client->calls++;
 	while (client->first != NULL)
 		finish(client, -ECANCELED);

@@ -205,8 +205,9 @@ struct brink_http_client_options {
  *   -ENOMEM */
 BRINK_API int brink_http_client_create(brink_http_client **client, brink_loop *loop,
                                        const struct brink_http_client_options *options);
-/* Fetches that are not complete are called with -ECANCELED. Also from a callback of one of its
- * fetches. NULL is allowed. */
+/* Fetches that are not complete are called with -ECANCELED. A connection on which none is under way is closed as
+ * brink_socket_close() does it, for which the loop runs on. Also from a callback of one of its fetches. NULL is
+ * allowed. */
 BRINK_API void brink_http_client_destroy(brink_http_client *client);
 
 /* Valid during the call. */

@@ -16,22 +16,26 @@ static void begin_reply(brink_http_request *request, void *arg)
 	atomic_store(&web->kept_count, 1);
 }
 
-/* The client of the two talks to a web server, and not to its neighbour. */
 static void open_encrypted(struct web *web, struct tls_duo *duo, enum kind kind)
 {
 	open_tls(duo, kind);
 	for (int i = 0; i < 2; i++)
 		create_tls_context(duo, i);
 	open_web(web, kind, ONE_LOOP);
-	web->options.on_request = begin_reply;
 	web->service.options.socket.transport = brink_tls_transport();
 	web->service.options.socket.transport_arg = duo->sides[SERVER].tls;
-	start_web(web);
 	close_pair(&duo->pair);
-	duo->pair.ours = connect_client(&web->service);
-	duo->sides[CLIENT].options.fd = duo->pair.ours;
 	CHECK_OK(brink_loop_destroy(duo->loop));
 	duo->loop = web->service.loop;
+}
+
+/* The client of the two talks to a web server, and not to its neighbour. */
+static void begin_encrypted(struct web *web, struct tls_duo *duo)
+{
+	web->options.on_request = begin_reply;
+	start_web(web);
+	duo->pair.ours = connect_client(&web->service);
+	duo->sides[CLIENT].options.fd = duo->pair.ours;
 	create_tls_socket(duo, CLIENT);
 	RUN_UNTIL(duo->loop, duo->sides[CLIENT].seen.opens == 1);
 }
@@ -52,6 +56,7 @@ void tls_reply_cut(enum kind kind)
 	struct web web;
 
 	open_encrypted(&web, &duo, kind);
+	begin_encrypted(&web, &duo);
 	seen = &duo.sides[CLIENT].seen;
 	write_text(duo.sides[CLIENT].id, "GET / HTTP/1.0\r\n\r\n");
 	RUN_UNTIL(duo.loop, seen->size > 5 && atomic_load(&web.kept_count) == 1);
@@ -60,5 +65,34 @@ void tls_reply_cut(enum kind kind)
 	CHECK_ERROR(seen->error, -ECONNRESET);
 	CHECK_EQ(seen->ends, 0);
 	brink_http_request_free(web.kept[0]);
+	close_encrypted(&web, &duo);
+}
+
+static void on_response(const struct brink_http_response *response, int error, void *arg)
+{
+	CHECK_OK(error);
+	CHECK_EQ(response->status, 200);
+	*(bool *)arg = true;
+}
+
+/* A client that has nothing under way takes its leave: for the server nothing was cut off. */
+void tls_client_leaves(enum kind kind)
+{
+	struct brink_http_client_options options = {.host = "h", .socket = {.transport = brink_tls_transport()}};
+	brink_http_client *client;
+	struct tls_duo duo;
+	struct web web;
+	bool over = false;
+
+	open_encrypted(&web, &duo, kind);
+	start_web(&web);
+	options.address = &web.service.address;
+	options.socket.transport_arg = duo.sides[CLIENT].tls;
+	CHECK_OK(brink_http_client_create(&client, duo.loop, &options));
+	CHECK_OK(brink_http_fetch(client, &(struct brink_http_fetch_options){.on_response = on_response, .arg = &over}));
+	RUN_UNTIL(duo.loop, over);
+	brink_http_client_destroy(client);
+	RUN_UNTIL(duo.loop, atomic_load(&web.service.closed) == 1);
+	CHECK_EQ(atomic_load(&web.service.error), 0);
 	close_encrypted(&web, &duo);
 }
