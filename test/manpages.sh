@@ -38,6 +38,20 @@ for name in $(cd "$srcdir/doc/man" && sed -n '1,/^\.Nd/s/^\.Nm \([A-Za-z_-]*\).*
 done
 attempt "every name has a page or a link in doc/local.mk; without:${missing:- none}" test -z "$missing"
 
+# Who begins with brink(3) finds every header there, and every page.
+missing=
+for header in $(public_headers); do
+	case $header in brink.h | brink/base.h) continue ;; esac
+	grep -q "^\.It In $header " "$srcdir/doc/man/brink.3" || missing="$missing $header"
+done
+attempt "brink(3) has every header; without:${missing:- none}" test -z "$missing"
+missing=
+for page in "$srcdir"/doc/man/brink_*.3; do
+	name=$(basename "$page" .3)
+	sed -n '/^\.Sh SEE ALSO/,$p' "$srcdir/doc/man/brink.3" | grep -q "^\.Xr $name 3" || missing="$missing $name"
+done
+attempt "brink(3) refers to every page; without:${missing:- none}" test -z "$missing"
+
 # The examples compile. One that begins with a statement is put into a function.
 cat >"$scratch/prelude.h" <<'END'
 #include <brink.h>
