@@ -120,10 +120,10 @@ BRINK_API brink_buffer *brink_http_request_body(brink_http_request *request);
 /* The connection. */
 BRINK_API brink_socket *brink_http_request_socket(const brink_http_request *request);
 
-/* A part of a streamed body. What is left in `part` comes again, with what follows it; while more
- * than the window waits, no more is read. `state`: 0: more follows; 1: this is the last; or a
- * negative errno, and nothing more comes: -ECONNABORTED the connection has ended, -ETIMEDOUT,
- * -EPROTO the chunks are not well formed. */
+/* A part of a streamed body. `state`: 0: more follows. What is left in `part` comes again, with what follows it;
+ * while more than the window waits, no more is read. 1: this is the last; or a negative errno, and nothing more
+ * comes: -ECONNABORTED the connection has ended, -ETIMEDOUT, -EPROTO the chunks are not well formed. After these
+ * no other call follows, and what is left is dropped: brink_buffer_move() keeps it for later. */
 typedef void brink_http_body_fn(brink_http_request *request, brink_buffer *part, int state, void *arg);
 
 /* Has a streamed body handed to `fn`, from now on: what has come, in this call, and what comes,
