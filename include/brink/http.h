@@ -233,7 +233,8 @@ typedef void brink_http_part_fn(brink_buffer *part, void *arg);
 
 struct brink_http_fetch_options {
 	const char *method; /* NULL: GET */
-	const char *target; /* NULL: "/". That of "http://host/..." is said in the Host header, for a proxy */
+	/* "/path?query", or "*"; or "http://host/path", for a proxy: then that is what the Host header says. NULL: "/" */
+	const char *target;
 	const struct brink_http_header *headers;
 	size_t header_count;
 	brink_buffer *body;          /* moved; may be NULL */
@@ -243,14 +244,14 @@ struct brink_http_fetch_options {
 	void *reserved[4]; /* must be zero */
 };
 
-/* Begins a fetch, or has it wait for those before it. Nothing of the options is needed afterwards. Of
- * the headers, Host and Content-Length are the library's; a Connection header with "close" closes the connection after
- * the response. Responses of 100 to 199 are passed over; one that
- * says where else to look (300 to 399) is a response like others: nothing follows it by itself. When
- * a connection that was kept turns out to have ended, a fetch with a safe or idempotent method
- * (GET, HEAD, OPTIONS, PUT, DELETE, TRACE) is tried once more, on a new one.
- *   -EINVAL   no on_response; a method, target or header that is not well formed; CONNECT; reserved
- *             memory is not zero
+/* Begins a fetch, or has it wait for those before it. Nothing of the options is needed afterwards. Of the
+ * headers, Host, Content-Length and Transfer-Encoding are the library's; a Connection header with "close" closes
+ * the connection after the response. Responses of 100 to 199 are passed over; one that says where else to look
+ * (300 to 399) is a response like others: nothing follows it by itself. When a connection that was kept turns out
+ * to have ended, a fetch with a safe or idempotent method (GET, HEAD, OPTIONS, PUT, DELETE, TRACE) is tried once
+ * more, on a new one.
+ *   -EINVAL   no on_response; a method, target or header that is not well formed; a header that is the library's
+ *             own; CONNECT; reserved memory is not zero
  *   -ENOMEM   the body is as before on any error */
 BRINK_API int brink_http_fetch(brink_http_client *client, const struct brink_http_fetch_options *options);
 
