@@ -195,7 +195,8 @@ BRINK_API int brink_socket_wait(brink_socket *socket, int64_t timeout);
 
 /* Ends our side when everything queued is sent; reading goes on. Later writes: -EPIPE.
  *   -EPIPE    it was called before
- *   -ENOTCONN the socket has failed */
+ *   -ENOTCONN the socket has failed
+ *   -ENOMEM   it may be tried again */
 BRINK_API int brink_socket_shutdown(brink_socket *socket);
 
 /* Sends what is queued, ends our side, waits for the peer's end (linger_timeout), dropping
