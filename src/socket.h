@@ -171,7 +171,7 @@ _Static_assert(sizeof(void *) != 8 || (BRINK__IN_LINE(stream, 1) && BRINK__IN_LI
                                        sizeof(struct brink_socket) == 5 * BRINK__CACHE_LINE),
                "each begins a line");
 
-static inline bool brink__socket_failed(brink_socket *socket)
+static inline bool brink__socket_failed(const brink_socket *socket)
 {
 	return atomic_load(&socket->error) != BRINK__UNFAILED;
 }

@@ -22,7 +22,8 @@ void *brink_socket_arg(const brink_socket *socket)
 
 int brink_socket_fd(const brink_socket *socket)
 {
-	return socket->fd;
+	/* The number may be another file's by now. */
+	return brink__socket_failed(socket) ? -1 : socket->fd;
 }
 
 uint64_t brink__socket_arrived(const brink_socket *socket)

@@ -223,7 +223,7 @@ BRINK_API brink_socket_id brink_socket_get_id(const brink_socket *socket);
 BRINK_API brink_loop *brink_socket_loop(const brink_socket *socket);
 BRINK_API void *brink_socket_arg(const brink_socket *socket);
 /* The descriptor, for options of its own; not to be read, written or closed. -1 while a name is
- * dialed. */
+ * dialed, and when the socket has failed. */
 BRINK_API int brink_socket_fd(const brink_socket *socket);
 /* The host of the options' `name`, without port and brackets: what a certificate is for. NULL where
  * there was no name, or a path. Valid as long as the reference. */

@@ -160,6 +160,7 @@ static void data_and_addresses(enum kind kind)
 	/* The number may be another file's by now, which is not to be asked. */
 	CHECK(brink_socket_local(socket, &seen) < 0);
 	CHECK(brink_socket_peer(socket, &seen) < 0);
+	CHECK_EQ(brink_socket_fd(socket), -1);
 	brink_socket_release(socket);
 	end_life(&life);
 	CHECK_OK(brink_loop_destroy(loop));
