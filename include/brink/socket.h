@@ -150,7 +150,7 @@ BRINK_API void brink_socket_release(brink_socket *socket);
  *   -EINVAL   `error` is above 0 */
 BRINK_API int brink_socket_fail(brink_socket_id id, int error, const char *text);
 
-/* The same, and a failed socket that waits for its revival is given up: it is not probed
+/* The same, with -ECANCELED, and a failed socket that waits for its revival is given up: it is not probed
  * any more and its id never resolves again. Any thread.
  *   -ENOENT   it is gone, or being given up, already */
 BRINK_API int brink_socket_abandon(brink_socket_id id);
@@ -207,7 +207,8 @@ BRINK_API int brink_socket_shutdown(brink_socket *socket);
  *   -ENOTCONN the socket has failed */
 BRINK_API int brink_socket_close(brink_socket *socket);
 
-/* Ends it at once, with a reset where the protocol has one (TCP).  -ENOENT as brink_socket_fail() */
+/* Ends it at once, with -ECONNABORTED, and a reset where the protocol has one (TCP).
+ *   -ENOENT   as brink_socket_fail() */
 BRINK_API int brink_socket_abort(brink_socket_id id);
 
 /* ---- reading ---- */

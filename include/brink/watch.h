@@ -164,6 +164,7 @@ BRINK_API int brink_watch_accept(brink_watch *watch, struct sockaddr *address, s
  * from returning.
  *   -EBUSY    another start or stop of this watch is under way
  *   -EEXIST   a start of one that is started
+ *   -ENOENT   a stop of one that was never started
  *   -EINVAL   as brink_watch_start() */
 BRINK_API int brink_watch_start_async(brink_loop *loop, brink_watch *watch, int fd, unsigned interest,
                                       brink_watch_done_fn *done);
