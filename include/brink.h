@@ -5,6 +5,8 @@
  *
  *  - A function that can fail returns 0 or a count, or a negative errno value
  *    (-ENOMEM, -EBADF, ...). brink_strerror() says it in words.
+ *  - What a function makes is in `*pointer` when it has returned 0; after an error that is as before,
+ *    or NULL, and nothing was made.
  *  - Watches, timers, tasks, signals, children and hooks are structs in the
  *    caller's memory: zero them, set `call` (the _init functions do both), start
  *    them. Keep them at their address while they are started. To get from one to
