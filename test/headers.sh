@@ -1,17 +1,17 @@
 #!/bin/sh
-# Each public header can be included alone, in C11 and in C++, with every warning on.
+# Each public header can be included alone, in C99 and in C++11, with every warning on.
 set -u
 . "${srcdir:-$(dirname "$0")/..}/test/lib.sh"
 scratch_directory
 
-warnings="-Wall -Wextra -Wshadow -Wconversion -Wundef -Werror"
+warnings="-Wall -Wextra -pedantic -Wshadow -Wconversion -Wundef -Werror"
 for header in $(public_headers); do
 	# Twice, because a header must bear that too.
 	printf '#include <%s>\n#include <%s>\nint main(void) { return 0; }\n' "$header" "$header" \
 		>"$scratch/program.c"
 	cp "$scratch/program.c" "$scratch/program.cc"
 	# shellcheck disable=SC2086
-	attempt "<$header> alone, C11" $CC -std=c11 $warnings -Wstrict-prototypes -I"$srcdir/include" \
+	attempt "<$header> alone, C99" $CC -std=c99 $warnings -Wstrict-prototypes -I"$srcdir/include" \
 		-c "$scratch/program.c" -o "$scratch/program.o"
 	if [ "${CXX:-no}" = no ]; then
 		skip "<$header> alone, C++: there is no C++ compiler"
