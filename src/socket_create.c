@@ -34,7 +34,9 @@ static int check(const struct brink_socket_options *options)
 			return -EINVAL;
 	if ((options->flags & ~FLAGS) != 0)
 		return -EINVAL;
-	if (options->address == NULL && options->name == NULL && (options->fd < 0 || options->probe_interval != 0))
+	/* With 0 or below it may be that nothing was said of a descriptor. */
+	if (options->address != NULL || options->name != NULL ? options->fd > 0
+	                                                      : options->fd < 0 || options->probe_interval != 0)
 		return -EINVAL;
 	if (options->name != NULL ? options->address != NULL : options->resolver != NULL)
 		return -EINVAL;

@@ -77,7 +77,8 @@ struct brink_socket_options {
 	const char *name;
 	brink_resolver *resolver; /* for the name; of the socket's loop; NULL: one that the loop makes */
 	uint64_t attempt_delay;   /* for the name: as a dial's `delay`; 0: 250 ms */
-	int fd; /* a connected stream; the library's from the success of the create on */
+	/* A connected stream; the library's from the success of the create on. Not with an address or a name. */
+	int fd;
 	unsigned flags;
 	brink_socket_fn *on_open;
 	brink_socket_bytes_fn *on_bytes; /* NULL: what arrives is dropped */

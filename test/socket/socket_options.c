@@ -26,6 +26,7 @@ static void bad_options(enum kind kind)
 {
 	brink_loop *loop = new_loop();
 	struct pair pair = open_pair(kind, BRINK_READ);
+	struct brink_address somewhere = {0};
 	struct brink_socket_options options = {.fd = pair.ours};
 
 	refused(NULL, &options, -EINVAL);
@@ -39,6 +40,11 @@ static void bad_options(enum kind kind)
 		refused(loop, &options, -EINVAL);
 	}
 	options = (struct brink_socket_options){.fd = -1};
+	refused(loop, &options, -EINVAL);
+	/* Whose would the descriptor be? */
+	options = (struct brink_socket_options){.fd = pair.ours, .name = "127.0.0.1:9"};
+	refused(loop, &options, -EINVAL);
+	options = (struct brink_socket_options){.fd = pair.ours, .address = &somewhere};
 	refused(loop, &options, -EINVAL);
 	write_all(pair.theirs, "intact", 6);
 	await(pair.ours, BRINK_READ);
