@@ -103,6 +103,19 @@ endif
 bench-gate: %reldir%/brink-bench
 	@python3 $(srcdir)/%reldir%/gate %reldir%/brink-bench $(srcdir)/%reldir%/limits.json
 
+plotsdir = $(docdir)/bench/results
+dist_plots_DATA = \
+	%reldir%/results/bulk.svg \
+	%reldir%/results/connect.svg \
+	%reldir%/results/echo-1000-4096.svg \
+	%reldir%/results/echo-1000-64.svg \
+	%reldir%/results/echo-50-4096.svg \
+	%reldir%/results/echo-50-64.svg \
+	%reldir%/results/http.svg \
+	%reldir%/results/idle.svg \
+	%reldir%/results/pipeline.svg \
+	%reldir%/results/writers.svg
+
 # About a quarter of an hour; the results, their plots and the page are part of the source.
 bench: %reldir%/brink-bench
 	$(SHELL) $(srcdir)/%reldir%/run %reldir%/brink-bench $(srcdir)/%reldir%/results

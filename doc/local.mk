@@ -1,7 +1,9 @@
 # Man pages, and the texts for those who use, study or port the library.
 
-dist_doc_DATA += \
-	README.md \
+# They are installed in the folders that they have here, so that their links hold.
+dist_doc_DATA += README.md
+textsdir = $(docdir)/doc
+dist_texts_DATA = \
 	%reldir%/contract.md \
 	%reldir%/design.md \
 	%reldir%/models.md \
@@ -10,7 +12,7 @@ dist_doc_DATA += \
 	%reldir%/protocol-length.md
 
 # One chapter a mechanism. The programs in them are run by test/handbook.sh.
-handbookdir = $(docdir)/handbook
+handbookdir = $(docdir)/doc/handbook
 dist_handbook_DATA = \
 	%reldir%/handbook/README.md \
 	%reldir%/handbook/accepting.md \

@@ -61,3 +61,29 @@ examples_http_fetch_SOURCES = %reldir%/http-fetch.c
 examples_http_fetch_LDADD = libbrink-tls.la libbrink.la
 examples_http_proxy_SOURCES = %reldir%/http-proxy.c
 examples_http_proxy_LDADD = libbrink-tls.la libbrink.la
+
+examplesdir = $(docdir)/examples
+dist_examples_DATA = \
+	%reldir%/chat-client.c \
+	%reldir%/chat.c \
+	%reldir%/datagram-echo.c \
+	%reldir%/echo-client.c \
+	%reldir%/echo-group.c \
+	%reldir%/echo-server.c \
+	%reldir%/echo.c \
+	%reldir%/fetch.c \
+	%reldir%/forward.c \
+	%reldir%/http-fetch.c \
+	%reldir%/http-proxy.c \
+	%reldir%/http-server.c \
+	%reldir%/lookup.c \
+	%reldir%/many-writers.c \
+	%reldir%/name-client.c \
+	%reldir%/name-server.c \
+	%reldir%/reconnect.c \
+	%reldir%/rpc-client.c \
+	%reldir%/rpc-server.c \
+	%reldir%/shared-memory.c \
+	%reldir%/shared_memory.c \
+	%reldir%/shared_memory.h \
+	%reldir%/tls-echo.c

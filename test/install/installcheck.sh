@@ -1,6 +1,7 @@
 #!/bin/sh
 # Called by make installcheck: builds a program against what was installed, by way of the
-# pkg-config file, runs it, and runs a part of the installed conformance program.
+# pkg-config file, runs it, runs a part of the installed conformance program, and follows the links
+# of the installed texts.
 set -u
 . "$srcdir/test/lib.sh"
 scratch_directory
@@ -54,4 +55,20 @@ if [ -x "$root$bindir/brink-conformance" ]; then
 else
 	skip "brink-conformance: it was not built"
 fi
+
+# links_of FILE: the files that it links to.
+links_of()
+{
+	grep -o ']([^)# ]*' "$1" | sed 's/^](//' | grep -v '^$\|://'
+}
+
+find "$root$docdir" -name '*.md' >"$scratch/texts"
+while read -r text; do
+	for link in $(links_of "$text"); do
+		[ -e "$(dirname "$text")/$link" ] || echo "$text: $link"
+	done
+done <"$scratch/texts" >"$scratch/broken"
+attempt "texts are installed" test -s "$scratch/texts"
+attempt "all that they link to is installed beside them" test ! -s "$scratch/broken"
+cat "$scratch/broken"
 finish
