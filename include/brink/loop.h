@@ -68,10 +68,12 @@ BRINK_API int brink_loop_create(brink_loop **loop, const struct brink_loop_optio
 BRINK_API int brink_loop_destroy(brink_loop *loop);
 
 /* Turns until brink_loop_stop() (returns 1) or until nothing is left to wait for
- * (returns 0): no watch, active timer, signal, child, idle hook or posted task, and
- * no brink_loop_ref(). The calling thread becomes the loop's. A stop that came before
- * ends it at once, and is used up. May be called again, also from another thread when
- * it has returned in the first.
+ * (returns 0): no watch, active timer, signal, child, idle hook or posted task; nothing
+ * that is made of these (a socket until its on_close, a listener, server or datagram
+ * until it is closed, a lookup until it is answered); and no brink_loop_ref(). The
+ * calling thread becomes the loop's. A stop that came before ends it at once, and is
+ * used up. May be called again, also from another thread when it has returned in the
+ * first.
  *   -EBUSY   called from inside one of the loop's own callbacks
  *   other    what the kernel's wait said; the loop stays usable */
 BRINK_API int brink_loop_run(brink_loop *loop);

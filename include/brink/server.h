@@ -123,7 +123,7 @@ BRINK_API void brink_server_destroy(brink_server *server);
 /* What it has done since it was created. Any thread. */
 struct brink_server_counts {
 	uint64_t accepted; /* connections */
-	uint64_t refused;  /* accepted, and closed at once for want of memory */
+	uint64_t refused;  /* accepted, and closed at once: for want of memory, or a stop's time was over */
 	uint64_t closed;   /* connections that have ended */
 	uint64_t open;     /* connections now */
 	/* Of its listeners together, as struct brink_accept_counters has them; in none of the above. */
