@@ -124,11 +124,11 @@ static void await_stop(struct site *site)
 {
 	struct brink_server_counts counts;
 
-	while (site->stopped == 0)
+	/* An executor may have answered, and not have let its request go yet. */
+	while (site->stopped == 0 || site->asked != site->freed)
 		turn_loop(site->loop);
 	brink_server_counters(site->server, &counts);
 	CHECK(counts.open == 0 && counts.accepted == counts.closed && counts.closed == site->closed);
-	CHECK(site->asked == site->freed);
 }
 
 static void stop(struct site *site)

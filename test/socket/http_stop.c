@@ -28,6 +28,7 @@ static void stop(struct web *web)
 	CHECK_OK(brink_server_stop(web->service.server, LONG));
 	expect_over(web, idle);
 	close_fd(&idle);
+	RUN_UNTIL(web->service.loop, atomic_load(&web->service.closed) == 1);
 	for (end = monotonic_now() + BRINK_MS(100); monotonic_now() < end;)
 		turn_briefly(web->service.loop);
 	CHECK_EQ(atomic_load(&web->service.closed), 1);
