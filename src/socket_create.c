@@ -27,6 +27,17 @@ static bool is_usable(const struct brink_transport *transport)
 #define FLAGS                                                                                                  \
 	(BRINK_SOCKET_DELAY | BRINK_SOCKET_KEEPALIVE | BRINK_SOCKET_PAUSED | BRINK_SOCKET_AS_IT_IS | BRINK_SOCKET_TCP)
 
+static bool connects(const struct brink_socket_options *options)
+{
+	return options->address != NULL || options->name != NULL;
+}
+
+/* A descriptor of 0 may be one that nothing was said of. */
+static bool stream_is_sound(const struct brink_socket_options *options)
+{
+	return connects(options) ? options->fd <= 0 : options->fd >= 0 && options->probe_interval == 0;
+}
+
 static int check(const struct brink_socket_options *options)
 {
 	for (size_t i = 0; i < sizeof options->reserved / sizeof options->reserved[0]; i++)
@@ -34,9 +45,7 @@ static int check(const struct brink_socket_options *options)
 			return -EINVAL;
 	if ((options->flags & ~FLAGS) != 0)
 		return -EINVAL;
-	/* With 0 or below it may be that nothing was said of a descriptor. */
-	if (options->address != NULL || options->name != NULL ? options->fd > 0
-	                                                      : options->fd < 0 || options->probe_interval != 0)
+	if (!stream_is_sound(options))
 		return -EINVAL;
 	if (options->name != NULL ? options->address != NULL : options->resolver != NULL)
 		return -EINVAL;
@@ -96,7 +105,7 @@ int brink__socket_config_create(struct brink__socket_config **created, const str
 		config->options.address = &config->address;
 	}
 	set_defaults(&config->options);
-	config->client = options->address != NULL || options->name != NULL;
+	config->client = connects(options);
 	config->raw = options->messenger == NULL;
 	result = config->options.low_water > config->options.high_water ? -EINVAL : 0;
 	if (result == 0 && options->name != NULL)
@@ -316,7 +325,7 @@ static int find_config(struct brink__socket_config **config, brink_loop *loop,
 	int result;
 
 	/* A messenger is the configuration's own. */
-	if (options->messenger != NULL || options->address != NULL || options->name != NULL || options->fd < 0 ||
+	if (options->messenger != NULL || connects(options) || options->fd < 0 ||
 	    !brink__loop_turning_here(loop))
 		return brink__socket_config_create(config, options);
 	recent = loop->recent;
