@@ -11,11 +11,13 @@ harness_common_files = \
 	%reldir%/probe.c \
 	%reldir%/run.c
 
-harness_files = $(harness_common_files) \
-	%reldir%/main.c \
-	%reldir%/report.c
+harness_files = %reldir%/main.c %reldir%/report.c
 
-conformance_files = $(harness_files) \
+# It knows only what an outsider does: the public headers. Compiled once for all programs that have it.
+noinst_LTLIBRARIES += libscenarios.la
+libscenarios_la_CPPFLAGS = -I$(srcdir)/include $(CUNIT_CFLAGS)
+libscenarios_la_LIBTOOLFLAGS = $(STATIC_ONLY)
+libscenarios_la_SOURCES = $(harness_common_files) \
 	%reldir%/backend.c \
 	%reldir%/batch.c \
 	%reldir%/change.c \
@@ -62,23 +64,22 @@ conformance_files = $(harness_files) \
 	%reldir%/tracer.h \
 	%reldir%/wait.c
 if CUNIT
-conformance_files += %reldir%/driver_cunit.c
+driver_file = %reldir%/driver_cunit.c
 else
-conformance_files += %reldir%/driver_plain.c
+driver_file = %reldir%/driver_plain.c
 endif
 conformance_libraries = $(CUNIT_LIBS) $(PTHREAD_LIBS)
 
-# It knows only what an outsider does: the public headers.
 bin_PROGRAMS += brink-conformance
-brink_conformance_SOURCES = $(conformance_files)
-brink_conformance_CPPFLAGS = -I$(srcdir)/include $(CUNIT_CFLAGS)
-brink_conformance_LDADD = libbrink.la $(conformance_libraries)
+brink_conformance_SOURCES = $(harness_files) $(driver_file)
+brink_conformance_CPPFLAGS = $(libscenarios_la_CPPFLAGS)
+brink_conformance_LDADD = libscenarios.la libbrink.la $(conformance_libraries)
 
 long_tests += brink-conformance$(EXEEXT)
 
 # That the harness finds out what is wrong, and that the plain driver works.
 check_PROGRAMS += conformance-self-test
-conformance_self_test_SOURCES = $(harness_files) %reldir%/driver_plain.c %reldir%/self/bad.c
+conformance_self_test_SOURCES = $(harness_common_files) $(harness_files) %reldir%/driver_plain.c %reldir%/self/bad.c
 conformance_self_test_CPPFLAGS = -I$(srcdir)/include
 conformance_self_test_LDADD = libbrink.la $(PTHREAD_LIBS)
 

@@ -13,6 +13,7 @@ libbrink_faulty_la_SOURCES = $(core_files) \
 	%reldir%/names.h
 libbrink_faulty_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(BACKEND_CPPFLAGS) $(CARES_CFLAGS) $(HTTP_CFLAGS) -DHAVE_BACKEND_KQUEUE=1 \
 	-I$(srcdir)/test/kqueue -I$(srcdir)/%reldir% -U_FORTIFY_SOURCE -include $(srcdir)/%reldir%/names.h
+libbrink_faulty_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 libbrink_faulty_la_LIBADD = libstand-in.la $(HTTP_LIBS) $(LIBURING_LIBS) $(CARES_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
 if BACKEND_EPOLL
 libbrink_faulty_la_SOURCES += backends/epoll.c
@@ -28,6 +29,7 @@ endif
 check_LTLIBRARIES += libbrink-tls-faulty.la
 libbrink_tls_faulty_la_SOURCES = $(tls_files) %reldir%/names.h
 libbrink_tls_faulty_la_CPPFLAGS = $(libbrink_faulty_la_CPPFLAGS) $(OPENSSL_CFLAGS)
+libbrink_tls_faulty_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 libbrink_tls_faulty_la_LIBADD = libbrink-faulty.la $(OPENSSL_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
 
 check_PROGRAMS += %reldir%/faults
@@ -64,7 +66,7 @@ endif
 # The scenarios of test/socket, with the library whose calls fail.
 check_PROGRAMS += socket-conformance-faulty
 long_tests += socket-conformance-faulty$(EXEEXT)
-socket_conformance_faulty_SOURCES = $(socket_scenario_files) $(harness_common_files) \
+socket_conformance_faulty_SOURCES = \
 	%reldir%/calls.c \
 	%reldir%/strike.h \
 	%reldir%/sweep.c \
@@ -76,5 +78,6 @@ socket_conformance_faulty_SOURCES = $(socket_scenario_files) $(harness_common_fi
 	%reldir%/table.c
 socket_conformance_faulty_CPPFLAGS = $(AM_CPPFLAGS) $(LIBURING_CFLAGS) $(OPENSSL_CFLAGS) \
 	-I$(srcdir)/test/conformance -I$(srcdir)/test/socket -I$(srcdir)/test/kqueue -U_FORTIFY_SOURCE
-socket_conformance_faulty_LDADD = libbrink-tls-core.la libbrink-faulty.la $(PTHREAD_LIBS) $(OPENSSL_LIBS)
+socket_conformance_faulty_LDADD = libsocket-scenarios.la libbrink-tls-core.la libbrink-faulty.la $(PTHREAD_LIBS) \
+	$(OPENSSL_LIBS)
 endif

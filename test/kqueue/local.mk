@@ -6,6 +6,7 @@ if STAND_IN
 check_LTLIBRARIES += libstand-in.la
 libstand_in_la_SOURCES = %reldir%/kqueue.c
 libstand_in_la_CPPFLAGS = -I$(srcdir)/%reldir%
+libstand_in_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 
 # What the library is made of. Its other backend is what kqueue's event traces are
 # compared with.
@@ -18,12 +19,13 @@ libbrink_kqueue_la_SOURCES = $(core_files) \
 	backends/poll.c
 libbrink_kqueue_la_CPPFLAGS = $(PROJECT_CPPFLAGS) $(CARES_CFLAGS) $(HTTP_CFLAGS) -I$(srcdir)/%reldir% \
 	-DHAVE_BACKEND_KQUEUE=1 -DHAVE_BACKEND_POLL=1 -DBRINK_DEFAULT_BACKEND='"kqueue"'
+libbrink_kqueue_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 libbrink_kqueue_la_LIBADD = libstand-in.la $(CARES_LIBS) $(HTTP_LIBS) $(PTHREAD_LIBS) $(ATOMIC_LIBS)
 
 check_PROGRAMS += brink-conformance-kqueue
-brink_conformance_kqueue_SOURCES = $(conformance_files)
+brink_conformance_kqueue_SOURCES = $(brink_conformance_SOURCES)
 brink_conformance_kqueue_CPPFLAGS = $(brink_conformance_CPPFLAGS)
-brink_conformance_kqueue_LDADD = libbrink-kqueue.la $(conformance_libraries)
+brink_conformance_kqueue_LDADD = libscenarios.la libbrink-kqueue.la $(conformance_libraries)
 
 TESTS += brink-conformance-kqueue$(EXEEXT)
 endif

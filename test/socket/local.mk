@@ -1,7 +1,11 @@
 # The scenarios of what is above the loop, in the harness of brink-conformance: on every
 # backend, and on the imitation of kqueue(2). Not installed.
 
-socket_scenario_files = \
+# Compiled once for all programs that have it.
+check_LTLIBRARIES += libsocket-scenarios.la
+libsocket_scenarios_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/test/conformance $(CUNIT_CFLAGS) $(OPENSSL_CFLAGS)
+libsocket_scenarios_la_LIBTOOLFLAGS = $(STATIC_ONLY)
+libsocket_scenarios_la_SOURCES = $(harness_common_files) \
 	%reldir%/address_text.c \
 	%reldir%/client_kinds.c \
 	%reldir%/client_stage.c \
@@ -104,7 +108,7 @@ socket_scenario_files = \
 	%reldir%/stress_server.c \
 	%reldir%/stress_write.c
 if OPENSSL
-socket_scenario_files += \
+libsocket_scenarios_la_SOURCES += \
 	%reldir%/tls_end.c \
 	%reldir%/tls_group.c \
 	%reldir%/tls_memory.c \
@@ -117,30 +121,23 @@ socket_scenario_files += \
 	%reldir%/tls_trust.c \
 	%reldir%/tls_web.c
 else
-socket_scenario_files += %reldir%/tls_none.c
+libsocket_scenarios_la_SOURCES += %reldir%/tls_none.c
 endif
 EXTRA_DIST += %reldir%/tls_none.c
-socket_conformance_files = $(harness_files) $(socket_scenario_files)
-if CUNIT
-socket_conformance_files += test/conformance/driver_cunit.c
-else
-socket_conformance_files += test/conformance/driver_plain.c
-endif
 
 check_PROGRAMS += socket-conformance
-socket_conformance_SOURCES = $(socket_conformance_files)
-socket_conformance_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/test/conformance $(CUNIT_CFLAGS) \
-	$(OPENSSL_CFLAGS)
-socket_conformance_LDADD = libbrink-tls.la libbrink.la $(conformance_libraries) $(OPENSSL_LIBS)
+socket_conformance_SOURCES = $(brink_conformance_SOURCES)
+socket_conformance_CPPFLAGS = $(libsocket_scenarios_la_CPPFLAGS)
+socket_conformance_LDADD = libsocket-scenarios.la libbrink-tls.la libbrink.la $(conformance_libraries) $(OPENSSL_LIBS)
 
 long_tests += socket-conformance$(EXEEXT)
 
 if STAND_IN
 check_PROGRAMS += socket-conformance-kqueue
-socket_conformance_kqueue_SOURCES = $(socket_conformance_files)
+socket_conformance_kqueue_SOURCES = $(brink_conformance_SOURCES)
 # On that library's other backend it would be what socket-conformance is.
 socket_conformance_kqueue_CPPFLAGS = $(socket_conformance_CPPFLAGS) -DDEFAULT_BACKENDS='"kqueue"'
-socket_conformance_kqueue_LDADD = libbrink-tls-core.la libbrink-kqueue.la $(conformance_libraries)
+socket_conformance_kqueue_LDADD = libsocket-scenarios.la libbrink-tls-core.la libbrink-kqueue.la $(conformance_libraries)
 
 long_tests += socket-conformance-kqueue$(EXEEXT)
 endif
