@@ -101,6 +101,18 @@ check_groups()
 	done
 }
 
+# What Valgrind translates is most of its work: what the program has run itself its processes need not have
+# translated once more, each for itself.
+rehearsed=
+rehearsed_of_sockets=
+for scenario in edge/drained-then-new-data@tcp removal/closed-in-own-callback@tcp task/in-order-of-posts timer/moved; do
+	rehearsed="$rehearsed --rehearse=$scenario"
+done
+for scenario in client/single-is-shared@tcp http-client/well-served http-serve/plain messenger-place/both-protocols@tcp \
+	server-serve/many-clients@tcp socket-write/gathered@tcp tls/client-certificate tls/resumed-1.2; do
+	rehearsed_of_sockets="$rehearsed_of_sockets --rehearse=$scenario"
+done
+
 # On epoll everything is run. Valgrind (3.19) does not know that io_uring_enter() may block: it
 # stops all other threads of the process meanwhile, so that what these would do is waited for in
 # vain. So there it is the groups alone; for what has threads, and the unit test, there is the
@@ -109,7 +121,8 @@ for program in "$@"; do
 	name=$(basename "$program")
 	case $name-$(uname) in
 	brink-conformance-Linux)
-		check "$name" "$program" --backend=epoll
+		# shellcheck disable=SC2086
+		check "$name" "$program" --backend=epoll $rehearsed
 		# shellcheck disable=SC2086
 		check_groups "$program" poll $groups edge ticket
 		if "./$program" --list --backend=io_uring >/dev/null 2>&1; then
@@ -119,12 +132,19 @@ for program in "$@"; do
 		;;
 	# What it shows is above the loop: one backend is as good as another. On io_uring all but
 	# a few of its scenarios would have threads.
-	socket-conformance-Linux) check "$name" "$program" --backend=epoll ;;
+	socket-conformance-Linux)
+		# shellcheck disable=SC2086
+		check "$name" "$program" --backend=epoll $rehearsed_of_sockets
+		check "$name-fresh" "$program" --backend=epoll --match=tls/scarce-openssl # which must be the first
+		;;
 	socket-conformance-kqueue-Linux) ;; # see socket-conformance
 	# A process in which a check fails, as it may there, ends with its memory: see faults.
 	socket-conformance-faulty-*) ;;
 	# The stand-in's other backend is the same code as in the other program.
-	*-conformance-kqueue-*) check "$name" "$program" --backend=kqueue ;;
+	*-conformance-kqueue-*)
+		# shellcheck disable=SC2086
+		check "$name" "$program" --backend=kqueue $rehearsed
+		;;
 	io_uring-*) ;; # has threads, see above
 	*) check "$name" "$program" ;;
 	esac

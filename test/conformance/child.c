@@ -18,6 +18,7 @@ static const struct test_case *the_test;
 static struct case_record *the_record;
 static uint64_t the_seed, random_state;
 static unsigned char open_before[DESCRIPTORS];
+static bool rehearsing;
 
 _Thread_local struct place place = {"scenario", 0};
 
@@ -55,6 +56,8 @@ static _Noreturn PRINTF_LIKE(4, 0) void end_as(enum verdict verdict, const char 
 
 	vsnprintf(text + used, sizeof text - (size_t)used, format, arguments);
 	set_verdict(verdict, text);
+	if (rehearsing)
+		fprintf(stderr, "brink-conformance: in the rehearsal of %s: %s\n", the_test->scenario->name, text);
 	if (ftrylockfile(stdout) == 0) /* another thread may have been stopped in there */
 		fflush(stdout);
 	_exit(1);
@@ -87,6 +90,19 @@ _Noreturn void fail_always(const char *file, int line, const char *format, ...)
 	end_as(VERDICT_FAIL, file, line, format, arguments);
 }
 
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Who gives up half-way has lost nothing, but a checker could not know that. */
+static void close_what_it_opened(void)
+{
+	for (int fd = 0; fd < DESCRIPTORS; fd++)
+		if (is_open(fd) && !open_before[fd])
+			close(fd);
+}
+
 _Noreturn void skip(const char *format, ...)
 {
 	char text[REASON_SIZE];
@@ -95,7 +111,10 @@ _Noreturn void skip(const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
+	if (rehearsing)
+		fail_always(HERE, "it would be skipped: %s", text);
 	set_verdict(VERDICT_SKIP, text);
+	close_what_it_opened();
 	exit(0);
 }
 
@@ -353,11 +372,6 @@ _Noreturn void wait_in_vain(const char *file, int line, brink_loop *loop, const 
 
 /* ---- start and end ---- */
 
-static bool is_open(int fd)
-{
-	return fcntl(fd, F_GETFD) >= 0;
-}
-
 static void check_descriptors(void)
 {
 	for (int fd = 0; fd < DESCRIPTORS; fd++)
@@ -365,7 +379,7 @@ static void check_descriptors(void)
 			fail_always(HERE, "descriptor %d was left open at the end", fd);
 }
 
-_Noreturn void child_main(const struct plan *plan, const struct test_case *test, struct case_record *record)
+static void play(const struct plan *plan, const struct test_case *test, struct case_record *record)
 {
 	the_plan = plan;
 	the_test = test;
@@ -380,6 +394,24 @@ _Noreturn void child_main(const struct plan *plan, const struct test_case *test,
 	check_descriptors();
 	if (plan->conditions != NULL)
 		plan->conditions->end(test);
+}
+
+void rehearse(const struct plan *plan)
+{
+	rehearsing = true;
+	for (size_t i = 0; i < plan->count; i++) {
+		struct case_record *record = must_allocate(calloc(1, sizeof *record));
+
+		if (plan->cases[i].skip == NULL)
+			play(plan, &plan->cases[i], record);
+		free(record);
+	}
+	rehearsing = false;
+}
+
+_Noreturn void child_main(const struct plan *plan, const struct test_case *test, struct case_record *record)
+{
+	play(plan, test, record);
 	set_verdict(VERDICT_PASS, "");
 	exit(0);
 }

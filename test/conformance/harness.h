@@ -141,6 +141,8 @@ bool slow_build(void);
 
 /* child.c. Runs a case in the present process and ends it. */
 _Noreturn void child_main(const struct plan *plan, const struct test_case *test, struct case_record *record);
+/* Runs all of the plan's in the present process, which goes on unless one fails. */
+void rehearse(const struct plan *plan);
 struct case_record *child_record(void);
 const char *child_directory(void);
 void random_from(uint64_t value); /* for random numbers in the parent */

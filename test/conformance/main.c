@@ -11,9 +11,13 @@
 #define DEFAULT_BACKENDS "all"
 #endif
 
+#define REHEARSED_MOST 16
+
 struct options {
 	const char *backends;
 	const char *match;
+	const char *rehearsed[REHEARSED_MOST];
+	size_t rehearsed_count;
 	bool list;
 };
 
@@ -28,6 +32,8 @@ static const char usage[] =
 	"  --long              more repetitions, and the long scenarios\n"
 	"  --deadline=SECONDS  after which a case counts as hung; default: 60, more for checkers\n"
 	"  --completions=on|off|tiny   of io_uring; tiny: with one buffer, and two entries in each queue\n"
+	"  --rehearse=PATTERN  runs these beforehand in the program itself: then its processes inherit what\n"
+	"                      a checker has translated of it; may be given several times\n"
 	"  --jobs=N            processes at a time; default: four a processor\n"
 	"  --verbose           each case on a line of its own, with its trace\n"
 	"The exit status is 0 when nothing failed.\n";
@@ -61,6 +67,13 @@ static void set_completions(const char *how)
 	tiny_rings = strcmp(how, "tiny") == 0;
 }
 
+static void add_rehearsed(struct options *options, const char *pattern)
+{
+	if (options->rehearsed_count == REHEARSED_MOST)
+		bad_usage("too many to rehearse", pattern);
+	options->rehearsed[options->rehearsed_count++] = pattern;
+}
+
 static void read_option(struct plan *plan, struct options *options, const char *argument)
 {
 	const char *value;
@@ -71,6 +84,8 @@ static void read_option(struct plan *plan, struct options *options, const char *
 		options->match = value;
 	else if ((value = option_value(argument, "--format=")) != NULL)
 		set_format(plan, value);
+	else if ((value = option_value(argument, "--rehearse=")) != NULL)
+		add_rehearsed(options, value);
 	else if ((value = option_value(argument, "--seed=")) != NULL)
 		plan->seed = option_number(argument, value);
 	else if ((value = option_value(argument, "--completions=")) != NULL)
@@ -93,6 +108,16 @@ static void read_option(struct plan *plan, struct options *options, const char *
 		bad_usage("unknown option", argument);
 }
 
+static void rehearse_some(const struct plan *plan, const struct options *options)
+{
+	struct plan some = *plan;
+
+	for (size_t i = 0; i < options->rehearsed_count; i++)
+		add_cases(&some, options->rehearsed[i]);
+	rehearse(&some);
+	free_cases(&some);
+}
+
 int main(int argc, char **argv)
 {
 	struct plan plan = {.seed = (uint64_t)time(NULL)};
@@ -109,9 +134,10 @@ int main(int argc, char **argv)
 	if (plan.jobs == 0)
 		plan.jobs = default_jobs();
 	choose_backends(&plan, options.backends);
-	add_cases(&plan, options.match);
 	count_refused_backends(&plan, !all_backends(options.backends));
 	make_directory(&plan);
+	rehearse_some(&plan, &options);
+	add_cases(&plan, options.match);
 	run_until_interrupted();
 	report_start(&plan);
 	driver_failures = drive(&plan);
