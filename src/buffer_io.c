@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <limits.h>
 
-#define READ_PARTS 64 /* 512 KiB */
+#define READ_MOST ((size_t)512 * 1024)
+#define READ_PARTS 16 /* enough for that: the rest of a block, seven large ones, and small ones for what is left */
 
 #ifdef IOV_MAX
 #define WRITE_PARTS (IOV_MAX < 1024 ? IOV_MAX : 1024)
@@ -18,7 +19,7 @@
 ssize_t brink_buffer_read_from(brink_buffer *buffer, int fd, size_t most)
 {
 	struct iovec parts[READ_PARTS];
-	int count = brink_buffer_reserve_iovecs(buffer, most, parts, READ_PARTS);
+	int count = brink_buffer_reserve_iovecs(buffer, most < READ_MOST ? most : READ_MOST, parts, READ_PARTS);
 	ssize_t moved;
 
 	if (count < 0)

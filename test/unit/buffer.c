@@ -268,12 +268,30 @@ static void more_parts_than_one_call_takes(void)
 	brink_buffer_clear(&got);
 }
 
+/* Also where the blocks that it reads into are large ones. */
+static void a_read_has_a_limit(void)
+{
+	brink_buffer buffer = {0};
+	int zeros = open("/dev/zero", O_RDONLY);
+
+	CHECK(zeros >= 0);
+	CHECK(brink_buffer_read_from(&buffer, zeros, SIZE_MAX) == 512 * 1024);
+	CHECK(brink_buffer_read_from(&buffer, zeros, 512 * 1024 + 1) == 512 * 1024);
+	CHECK(buffer.length == 1024 * 1024);
+	brink_buffer_clear(&buffer);
+	CHECK(brink_buffer_append(&buffer, "begun", 5) == 0);
+	CHECK(brink_buffer_read_from(&buffer, zeros, 512 * 1024) == 512 * 1024);
+	brink_buffer_clear(&buffer);
+	close(zeros);
+}
+
 static void descriptors(void)
 {
 	brink_buffer buffer = {0};
 	int ends[2], file = open("/dev/null", O_WRONLY);
 
 	more_parts_than_one_call_takes();
+	a_read_has_a_limit();
 	CHECK(brink__os_pipe(ends) == 0);
 	close(ends[0]);
 	never_sigpipe(ends[1]);
