@@ -142,6 +142,14 @@ static unsigned gather(const struct brink__outbox *outbox, struct brink_packet *
 	return count;
 }
 
+static bool first_is_to_peer(const struct brink__outbox *outbox)
+{
+	size_t place = outbox->head;
+	const char *at;
+
+	return next_record(outbox, &place, &at).to == 0;
+}
+
 static void pop(struct brink__outbox *outbox, unsigned count)
 {
 	const char *at;
@@ -156,15 +164,16 @@ static void pop(struct brink__outbox *outbox, unsigned count)
 
 /* ---- waiting for room ---- */
 
-/* Whether an event says when there is room. Of a UNIX socket that is not connected none does: it is
+/* Whether an event says when there is room. From a UNIX socket to another than its peer none does: it is
  * another one's queue that is full. */
-static bool is_told(const brink_datagram *socket, int error)
+static bool is_told(const brink_datagram *socket, int error, bool to_peer)
 {
-	return error == -EAGAIN && (socket->family != AF_UNIX || socket->connected);
+	return error == -EAGAIN && (socket->family != AF_UNIX || to_peer);
 }
 
-/* After `error`; 0: nobody has just asked the kernel, which may have room, and then tells nothing. */
-static void wait_for_room(brink_datagram *socket, int error)
+/* After `error`; 0: nobody has just asked the kernel, which may have room, and then tells nothing. `to_peer`: what
+ * there was no room for names no destination. */
+static void wait_for_room(brink_datagram *socket, int error, bool to_peer)
 {
 	struct brink__outbox *outbox = &socket->outbox;
 
@@ -173,7 +182,7 @@ static void wait_for_room(brink_datagram *socket, int error)
 	outbox->waiting = true;
 	if (error == 0) {
 		brink_watch_again(&socket->watch, BRINK_WRITE);
-	} else if (is_told(socket, error) && brink_watch_rearm(&socket->watch, BRINK_WRITE) >= 0) {
+	} else if (is_told(socket, error, to_peer) && brink_watch_rearm(&socket->watch, BRINK_WRITE) >= 0) {
 		return;
 	} else if (brink__loop_on_thread(socket->loop)) {
 		brink__datagram_try_later(socket);
@@ -209,7 +218,7 @@ unsigned brink__datagram_queue(brink_datagram *socket, const struct brink_packet
 	}
 	outbox->refused |= *error == -EAGAIN;
 	if (outbox->used > 0 || outbox->refused)
-		wait_for_room(socket, no_room);
+		wait_for_room(socket, no_room, packets->to == NULL);
 	brink__datagram_count(socket, BRINK__QUEUED, done);
 	brink__datagram_count(socket, BRINK__REFUSED, *error == -EAGAIN);
 	pthread_mutex_unlock(&outbox->lock);
@@ -244,7 +253,7 @@ static bool settle(brink_datagram *socket, int error)
 
 	outbox->waiting = false;
 	if (outbox->used > 0)
-		wait_for_room(socket, error);
+		wait_for_room(socket, error, first_is_to_peer(outbox));
 	tell = outbox->refused && outbox->used <= outbox->limit / 2;
 	if (tell)
 		outbox->refused = false;

@@ -19,7 +19,7 @@ const struct group *const groups[] = {
 	&resolver_group, &resolver_end_group, &resolver_family_group, &dial_group, &dial_end_group, &socket_name_group,
 	&stress_write_group, &stress_ids_group, &stress_connect_group, &stress_end_group, &stress_server_group,
 	&datagram_receive_group, &datagram_send_group, &datagram_errors_group, &datagram_local_group,
-	&datagram_offload_group, &datagram_options_group,
+	&datagram_peer_group, &datagram_offload_group, &datagram_options_group,
 	&review_end_group, &review_transport_group,
 };
 const size_t group_count = sizeof groups / sizeof groups[0];

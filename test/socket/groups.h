@@ -47,6 +47,7 @@ extern const struct group datagram_errors_group; /* datagram_errors.c */
 extern const struct group datagram_local_group; /* datagram_local.c: this machine's addresses, groups */
 extern const struct group datagram_offload_group; /* datagram_offload.c: many as one */
 extern const struct group datagram_options_group; /* datagram_options.c: and too little memory */
+extern const struct group datagram_peer_group; /* datagram_peer.c: connected ones */
 extern const struct group datagram_receive_group; /* datagram_receive.c */
 extern const struct group datagram_send_group; /* datagram_send.c */
 extern const struct group client_group; /* client_kinds.c */

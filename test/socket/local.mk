@@ -16,6 +16,7 @@ libsocket_scenarios_la_SOURCES = $(harness_common_files) \
 	%reldir%/datagram_local.c \
 	%reldir%/datagram_offload.c \
 	%reldir%/datagram_options.c \
+	%reldir%/datagram_peer.c \
 	%reldir%/datagram_receive.c \
 	%reldir%/datagram_send.c \
 	%reldir%/datagram_stage.c \
