@@ -78,7 +78,7 @@ struct brink_datagram {
 	bool gone; /* destroyed in it */
 	unsigned batch, budget;
 	size_t max_size;
-	struct brink_address address;
+	struct brink_address address, peer; /* the latter if it is connected */
 	struct brink__unix_file file;
 	struct brink__inbox inbox;
 	struct brink__outbox outbox;

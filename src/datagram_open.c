@@ -203,11 +203,10 @@ int brink__datagram_open(brink_datagram *socket, const struct brink_datagram_opt
 {
 	bool named = options->address != NULL || options->peer != NULL;
 	int result = named ? open_addresses(socket, options) : take_over(socket, options);
-	struct brink_address peer;
 
 	if (result < 0)
 		return result;
-	socket->connected = brink_address_of_peer(socket->fd, &peer) == 0;
+	socket->connected = brink_address_of_peer(socket->fd, &socket->peer) == 0;
 	probe(socket);
 	return 0;
 }

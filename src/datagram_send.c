@@ -230,10 +230,13 @@ int brink_datagram_send(brink_datagram *socket, const void *bytes, size_t size, 
 
 int brink_datagram_reply(brink_datagram *socket, const struct brink_packet *packet, const void *bytes, size_t size)
 {
-	struct brink_packet reply = {.bytes = bytes, .size = size, .to = packet->from};
+	struct brink_packet reply = {.bytes = bytes, .size = size};
 	int result;
 
-	if (socket->family == AF_UNIX && brink__address_path_length(packet->from) == 0)
+	/* The peer is not named: most systems refuse that, and a UNIX socket may have no name, or not any more. */
+	if (!socket->connected || !brink_address_equal(packet->from, &socket->peer))
+		reply.to = packet->from;
+	if (reply.to != NULL && socket->family == AF_UNIX && brink__address_path_length(reply.to) == 0)
 		return -EDESTADDRREQ;
 	if (socket->family != AF_UNIX)
 		reply.from = packet->local;

@@ -148,7 +148,8 @@ BRINK_API int brink_datagram_send_many(brink_datagram *socket, const struct brin
                                        unsigned count);
 
 /* Answers a received datagram: to its sender, from the address of this machine that it was sent to.
- * Otherwise as brink_datagram_send(). -EDESTADDRREQ: its sender has no name (UNIX). */
+ * Otherwise as brink_datagram_send(). -EDESTADDRREQ: its sender has no name (UNIX), and is not the
+ * connected peer. */
 BRINK_API int brink_datagram_reply(brink_datagram *socket, const struct brink_packet *packet, const void *bytes,
                                    size_t size);
 

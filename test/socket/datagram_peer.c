@@ -1,7 +1,8 @@
-/* Datagram sockets that are connected: what goes to others than the peer. */
+/* Datagram sockets that are connected: what goes to the peer, and to others. */
 #include "datagram_stage.h"
 #include "groups.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -64,8 +65,73 @@ static void no_room_beside_the_peer(enum kind kind)
 	no_room_beside_the_peer_this_way(BRINK_DATAGRAM_NO_QUEUE);
 }
 
+/* ---- answers ---- */
+
+static void reply_to_all(struct post *post, const struct brink_packet *packets, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		CHECK_OK(brink_datagram_reply(post->socket, &packets[i], packets[i].bytes, packets[i].size));
+}
+
+/* By the connection: most systems refuse a name there, and a UNIX socket's may be gone. */
+static void answered_family(int family)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = open_post(loop, family);
+	struct brink_address peer, from;
+	int plain = open_plain(family, &peer);
+	char text[BRINK_ADDRESS_TEXT], moved[BRINK_ADDRESS_TEXT + 8];
+
+	CHECK_OK(brink_address_format(&peer, text, sizeof text));
+	post->options.peer = text;
+	post->act = reply_to_all;
+	start_post(post);
+	send_plain(plain, &post->address, 1, 100);
+	if (family == AF_UNIX) {
+		snprintf(moved, sizeof moved, "%s-moved", text + strlen("unix:"));
+		SYSCALL(rename(text + strlen("unix:"), moved));
+	}
+	RUN_UNTIL(loop, post->count == 1);
+	CHECK_EQ(receive_plain(plain, 1, &from), 100);
+	CHECK(brink_address_equal(&from, &post->address));
+	if (family == AF_UNIX)
+		SYSCALL(rename(moved, text + strlen("unix:")));
+	close_plain(&plain, &peer);
+	close_post(post);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* Neither has a name. */
+static void answered_in_a_pair(void)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = open_post(loop, AF_UNIX);
+	int fds[2];
+
+	SYSCALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds));
+	set_nonblocking(fds[1]);
+	post->options.address = NULL;
+	post->options.fd = fds[0];
+	post->act = reply_to_all;
+	start_post(post);
+	SYSCALL(send(fds[1], numbered(2, 50), 50, 0));
+	RUN_UNTIL(loop, post->count == 1);
+	CHECK_EQ(receive_plain(fds[1], 2, NULL), 50);
+	close_post(post);
+	close_fd(&fds[1]);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+static void answered_by_the_connection(enum kind kind)
+{
+	(void)kind;
+	each_family(answered_family);
+	answered_in_a_pair();
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("datagram-peer/no-room-beside-the-peer", no_room_beside_the_peer, KIND_NONE),
+	SCENARIO("datagram-peer/answered-by-the-connection", answered_by_the_connection, KIND_NONE),
 	NO_MORE_SCENARIOS,
 };
 const struct group datagram_peer_group = {"datagram-peer", scenarios};
