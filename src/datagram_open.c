@@ -50,14 +50,14 @@ static int set_buffers(int fd, const struct brink_datagram_options *options)
 	return result;
 }
 
-/* The BSDs want a byte for IPv4, and IPv6 has an int everywhere. */
+/* An IPv6 socket may take IPv4, too, which then goes as that has it. One that does not may refuse it. The BSDs want a
+ * byte for IPv4, and IPv6 has an int everywhere. */
 static int set_hops(brink_datagram *socket, int name_v4, int name_v6, unsigned value)
 {
 	unsigned char byte = (unsigned char)value;
+	int result = setsockopt(socket->fd, IPPROTO_IP, name_v4, &byte, sizeof byte) < 0 ? -errno : 0;
 
-	if (socket->family == AF_INET6)
-		return set_option(socket->fd, IPPROTO_IPV6, name_v6, (int)value);
-	return setsockopt(socket->fd, IPPROTO_IP, name_v4, &byte, sizeof byte) < 0 ? -errno : 0;
+	return socket->family == AF_INET6 ? set_option(socket->fd, IPPROTO_IPV6, name_v6, (int)value) : result;
 }
 
 static int set_multicast(brink_datagram *socket, const struct brink_datagram_options *options)
@@ -74,12 +74,15 @@ static int set_multicast(brink_datagram *socket, const struct brink_datagram_opt
 	return result;
 }
 
+/* The same with an int for IPv4. */
 static int set_hop_limit(brink_datagram *socket, unsigned ttl)
 {
+	int result;
+
 	if (ttl == 0)
 		return 0;
-	return socket->family == AF_INET6 ? set_option(socket->fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, (int)ttl)
-	                                  : set_option(socket->fd, IPPROTO_IP, IP_TTL, (int)ttl);
+	result = set_option(socket->fd, IPPROTO_IP, IP_TTL, (int)ttl);
+	return socket->family == AF_INET6 ? set_option(socket->fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, (int)ttl) : result;
 }
 
 static int set_options(brink_datagram *socket, const struct brink_datagram_options *options)

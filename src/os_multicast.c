@@ -126,9 +126,10 @@ static int member_v6(int fd, const struct sockaddr_in6 *group, unsigned interfac
 
 int brink__os_multicast_interface(int fd, int family, unsigned interface_index)
 {
-	if (family == AF_INET)
-		return interface_v4(fd, interface_index);
-	return set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &interface_index, sizeof interface_index);
+	int result = interface_v4(fd, interface_index); /* an IPv6 socket may send to IPv4, too */
+
+	return family == AF_INET6 ? set(fd, IPPROTO_IPV6, IPV6_MULTICAST_IF, &interface_index, sizeof interface_index)
+	                          : result;
 }
 
 int brink__os_multicast_member(int fd, const struct brink_address *group, unsigned interface_index, bool join)

@@ -338,6 +338,43 @@ static void no_loopback(enum kind kind)
 		SKIP("the loopback of this system has no groups: %s", brink_strerror(result));
 }
 
+static int option_of(const struct post *post, int name)
+{
+	int value = 0;
+	socklen_t length = sizeof value;
+
+	CHECK_EQ(getsockopt(brink_datagram_fd(post->socket), IPPROTO_IP, name, &value, &length), 0);
+	return value;
+}
+
+/* What a socket of IPv6 sends to IPv4 goes as the options say, too. */
+static void options_of_both(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct post *member = start_member(loop, "0.0.0.0", 0);
+	struct post *speaker = start_speaker(loop, "*", loopback_index(), BRINK_DATAGRAM_NO_LOOPBACK);
+	bool possible = TELLS_MAPPED && speaker->address.storage.ss_family == AF_INET6;
+	unsigned port = brink_address_port(&member->address);
+	struct brink_address group, to;
+
+	(void)kind;
+	if (possible) {
+		CHECK_EQ(option_of(speaker, IP_TTL), 3);
+		CHECK_EQ(option_of(speaker, IP_MULTICAST_TTL), 2);
+		CHECK_EQ(option_of(speaker, IP_MULTICAST_LOOP), 0);
+		parse(&group, "239.255.77.4", port);
+		parse(&to, "[::ffff:239.255.77.4]", port);
+		CHECK_OK(brink_datagram_join(member->socket, &group, loopback_index()));
+		CHECK_OK(brink_datagram_send(speaker->socket, numbered(5, 4), 4, &to));
+		RUN_UNTIL(loop, member->count == 1);
+	}
+	close_post(member);
+	close_post(speaker);
+	CHECK_OK(brink_loop_destroy(loop));
+	if (!possible)
+		SKIP("this system keeps IPv4 and IPv6 apart");
+}
+
 static void no_group(enum kind kind)
 {
 	brink_loop *loop = new_loop();
@@ -368,6 +405,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("datagram-local/groups-ipv4", groups_v4, KIND_NONE),
 	SCENARIO("datagram-local/groups-ipv6", groups_v6, KIND_NONE),
 	SCENARIO("datagram-local/no-loopback", no_loopback, KIND_NONE),
+	SCENARIO("datagram-local/options-of-both", options_of_both, KIND_NONE),
 	SCENARIO("datagram-local/no-group", no_group, KIND_NONE),
 	NO_MORE_SCENARIOS,
 };
