@@ -149,11 +149,8 @@ __attribute__((destructor)) static void end(void)
 		return;
 	usable = false;
 	pthread_key_delete(at_thread_exit);
-	if (!brink__memory_is_plain())
-		return;
-	if (on_leaving != NULL)
-		on_leaving();
-	brink__cache_empty();
+	if (brink__memory_is_plain())
+		brink__cache_empty();
 }
 
 static bool know_thread(void)
@@ -230,6 +227,8 @@ void brink__cache_put_slowly(const struct brink__cache *cache, void *object)
 
 void brink__cache_empty(void)
 {
+	if (on_leaving != NULL)
+		on_leaving();
 	for (size_t i = 0; i < BRINK__CACHE_CLASSES; i++) {
 		struct brink__kept *batch, *next;
 

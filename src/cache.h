@@ -84,8 +84,8 @@ static inline void brink__cache_put(const struct brink__cache *cache, void *obje
 	magazine->count++;
 }
 
-/* Has `leaving`, which is the same for all, called at the end of the calling thread. False: it cannot be, or that
- * has begun. */
+/* Has `leaving`, which is the same for all, called at the end of the calling thread, and by brink__cache_empty().
+ * False: it cannot be, or that end has begun. */
 bool brink__cache_hear_leaving(void (*leaving)(void));
 
 /* Frees what the calling thread and the depot keep. */

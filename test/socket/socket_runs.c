@@ -274,6 +274,45 @@ static void ended_before_sent(enum kind kind)
 	}
 }
 
+/* Writes, and when the loop is gone sets the allocator again. */
+static void *write_and_set(void *arg)
+{
+	long *live = arg;
+
+	write_some(line.socket);
+	brink_socket_release(line.socket);
+	atomic_fetch_sub(&line.running, 1);
+	while (atomic_load(&line.running) > 0)
+		sched_yield();
+	scarce_memory();
+	*live = blocks_live();
+	return NULL;
+}
+
+/* Who sets an allocator gives back what is of the one before: also a request that is sent, and that this thread could
+ * have lengthened. */
+static void given_back(enum kind kind)
+{
+	long kept = blocks_kept(kind), live = 0;
+	brink_loop *loop = new_loop();
+	struct taken taken = {0};
+	struct life life;
+	pthread_t thread;
+
+	open_life(&life, loop, kind, &(struct brink_socket_options){.unsent_limit = SIZE_MAX});
+	line.socket = held(&life);
+	atomic_store(&line.running, 2);
+	run_thread(&thread, write_and_set, &live);
+	TAKE_UNTIL(&life, &taken, taken.size == 50000 && atomic_load(&line.running) == 1);
+	forget(&taken);
+	end_life(&life);
+	CHECK_OK(brink_loop_destroy(loop));
+	atomic_store(&line.running, 0);
+	join_thread(thread);
+	if (kept >= 0)
+		CHECK_EQ(live, kept);
+}
+
 /* ---- while it is sent ---- */
 
 static void *write_for_long(void *arg)
@@ -325,6 +364,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-runs/one-after-the-other", one_after_the_other, KINDS_STREAM),
 	SCENARIO("socket-runs/without-memory", without_memory, KINDS_STREAM),
 	SCENARIO("socket-runs/ended-before-sent", ended_before_sent, KINDS_STREAM),
+	SCENARIO("socket-runs/given-back", given_back, KINDS_STREAM),
 	SCENARIO("socket-runs/while-it-is-sent", while_it_is_sent, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
