@@ -8,13 +8,14 @@
 #include <stdbool.h>
 #include <string.h>
 
-/* The kernels do not agree on where a path ends: with its NUL, before it, or with the
- * struct. Without a name, some give an empty path. */
+/* The kernels do not agree on where a path ends: with its NUL, before it, with the struct, or with
+ * a NUL behind that. Without a name, some give an empty path. */
 static void set_unix(struct brink_address *address, const struct sockaddr *from, size_t length)
 {
 	struct sockaddr_un un;
 	size_t path = length > BRINK__PATH_OFFSET ? length - BRINK__PATH_OFFSET : 0;
 
+	path = path < BRINK__PATH_SIZE ? path : BRINK__PATH_SIZE;
 	memset(&un, 0, sizeof un);
 	un.sun_family = AF_UNIX;
 	memcpy(un.sun_path, (const char *)from + BRINK__PATH_OFFSET, path);
@@ -44,7 +45,7 @@ int brink_address_from_sockaddr(struct brink_address *address, const struct sock
 		brink__address_set(address, from, sizeof(struct sockaddr_in6));
 		return 0;
 	case AF_UNIX:
-		if (length > sizeof(struct sockaddr_un))
+		if (length > sizeof(struct sockaddr_un) + 1)
 			return -EINVAL;
 		set_unix(address, from, length);
 		return 0;

@@ -214,6 +214,7 @@ static void room_for_text(enum kind kind)
 static void out_of_system_calls(enum kind kind)
 {
 	struct brink_address address, other;
+	struct sockaddr_storage behind;
 	struct sockaddr_in v4;
 	struct sockaddr_un un;
 	struct sockaddr any;
@@ -248,6 +249,12 @@ static void out_of_system_calls(enum kind kind)
 	memset(un.sun_path, 'p', sizeof un.sun_path);
 	CHECK_OK(brink_address_from_sockaddr(&address, (struct sockaddr *)&un, sizeof un));
 	CHECK_EQ(strlen(formatted(&address)), 5 + sizeof un.sun_path);
+	/* But for Linux, which counts one that is behind it. */
+	memset(&behind, 0, sizeof behind);
+	memcpy(&behind, &un, sizeof un);
+	CHECK_OK(brink_address_from_sockaddr(&other, (struct sockaddr *)&behind, sizeof un + 1));
+	CHECK(brink_address_equal(&address, &other));
+	CHECK_ERROR(brink_address_from_sockaddr(&other, (struct sockaddr *)&behind, sizeof un + 2), -EINVAL);
 	/* A relative path that would read as an abstract name. */
 	strcpy(un.sun_path, "@x");
 	CHECK_OK(brink_address_from_sockaddr(&address, (struct sockaddr *)&un, sizeof un));

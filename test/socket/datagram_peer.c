@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 /* ---- no room ---- */
 
@@ -129,9 +130,46 @@ static void answered_by_the_connection(enum kind kind)
 	answered_in_a_pair();
 }
 
+/* A path as long as can be has no NUL in the struct, and Linux counts one behind it. */
+static void answered_by_a_long_name(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = start_new_post(loop, AF_UNIX), *connected = open_post(loop, AF_UNIX);
+	struct brink_address address, given;
+	struct sockaddr_un un;
+	int plain = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+	(void)kind;
+	SYSCALL(plain);
+	set_nonblocking(plain);
+	memcpy(&un, &post->address.storage, sizeof un);
+	memset(un.sun_path + strlen(un.sun_path), 'p', sizeof un.sun_path - strlen(un.sun_path));
+	SYSCALL(bind(plain, (struct sockaddr *)&un, sizeof un));
+	CHECK_OK(brink_address_of(plain, &address));
+	CHECK_OK(brink_address_from_sockaddr(&given, (struct sockaddr *)&un, sizeof un));
+	CHECK(brink_address_equal(&address, &given));
+	post->act = reply_to_all;
+	send_plain(plain, &post->address, 1, 10);
+	RUN_UNTIL(loop, post->count == 1);
+	CHECK(brink_address_equal(&post->seen[0].from, &given));
+	CHECK_EQ(receive_plain(plain, 1, NULL), 10);
+	/* Connected to it. */
+	SYSCALL(connected->options.fd = socket(AF_UNIX, SOCK_DGRAM, 0));
+	SYSCALL(connect(connected->options.fd, (struct sockaddr *)&un, sizeof un));
+	connected->options.address = NULL;
+	start_post(connected);
+	CHECK_OK(brink_datagram_send(connected->socket, numbered(2, 10), 10, NULL));
+	CHECK_EQ(receive_plain(plain, 2, NULL), 10);
+	close_post(connected);
+	close_post(post);
+	close_plain(&plain, &given);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("datagram-peer/no-room-beside-the-peer", no_room_beside_the_peer, KIND_NONE),
 	SCENARIO("datagram-peer/answered-by-the-connection", answered_by_the_connection, KIND_NONE),
+	SCENARIO("datagram-peer/answered-by-a-long-name", answered_by_a_long_name, KIND_NONE),
 	NO_MORE_SCENARIOS,
 };
 const struct group datagram_peer_group = {"datagram-peer", scenarios};
