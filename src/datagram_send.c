@@ -103,7 +103,8 @@ static int seal_message(const brink_datagram *socket, struct parcel *parcel, con
 
 	header->msg_iovlen = (__typeof__(header->msg_iovlen))parcel->counts[last];
 	return brink__os_write_control(header, &parcel->controls[last], socket->family,
-	                               is_own(socket, first->from) ? NULL : first->from, first->interface_index,
+	                               is_own(socket, first->from) ? NULL : first->from,
+	                               first->to != NULL ? first->to : &socket->peer, first->interface_index,
 	                               parcel->counts[last] > 1 ? (unsigned)first->size : 0);
 }
 

@@ -66,10 +66,11 @@ bool brink__os_tell_local(int fd, int family);
 /* `port` of the socket, in network order. */
 void brink__os_read_control(struct msghdr *message, uint16_t port, struct brink__arrival *arrival);
 
-/* Has a message sent from an address (its host; NULL: any), by an interface (0: any), in parts of
+/* Has a message sent from an address (its host; NULL: any) to another, by an interface (0: any), in parts of
  * `segment` bytes (0: as it is).  -ENOTSUP  -EINVAL */
 int brink__os_write_control(struct msghdr *message, union brink__control *control, int family,
-                            const struct brink_address *from, unsigned interface_index, unsigned segment);
+                            const struct brink_address *from, const struct brink_address *to,
+                            unsigned interface_index, unsigned segment);
 
 /* One control message more; `room` is zero where it is not used yet. */
 void brink__os_append_control(struct msghdr *message, union brink__control *room, int level, int type, const void *data,

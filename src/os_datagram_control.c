@@ -244,21 +244,23 @@ static void read_v6(const struct cmsghdr *control, uint16_t port, struct brink__
 		arrival->local = arrival->to;
 }
 
+static bool is_v4(const struct brink_address *to)
+{
+	struct sockaddr_in6 v6 = brink__address_v6(to);
+
+	return v6.sin6_family == AF_INET || IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr);
+}
+
 static int write_v6(struct msghdr *message, union brink__control *room, const struct brink_address *from,
-                    unsigned index)
+                    const struct brink_address *to, unsigned index)
 {
 	struct sockaddr_in6 v6 = brink__address_v6(from);
 	struct in6_pktinfo info;
 
 	memset(&info, 0, sizeof info);
 	info.ipi6_addr = v6.sin6_addr;
-	if (IN6_IS_ADDR_UNSPECIFIED(&info.ipi6_addr) && message->msg_name != NULL) {
-		struct sockaddr_in6 to;
-
-		memcpy(&to, message->msg_name, sizeof to);
-		if (to.sin6_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&to.sin6_addr))
-			info.ipi6_addr.s6_addr[10] = info.ipi6_addr.s6_addr[11] = 0xff; /* or Linux says EINVAL */
-	}
+	if (IN6_IS_ADDR_UNSPECIFIED(&info.ipi6_addr) && is_v4(to))
+		info.ipi6_addr.s6_addr[10] = info.ipi6_addr.s6_addr[11] = 0xff; /* or Linux says EINVAL */
 	info.ipi6_ifindex = (__typeof__(info.ipi6_ifindex))(index != 0 ? index : v6.sin6_scope_id);
 	brink__os_append_control(message, room, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
 	return 0;
@@ -308,7 +310,7 @@ void brink__os_read_control(struct msghdr *message, uint16_t port, struct brink_
 }
 
 static int write_source(struct msghdr *message, union brink__control *control, int family,
-                        const struct brink_address *from, unsigned interface_index)
+                        const struct brink_address *from, const struct brink_address *to, unsigned interface_index)
 {
 	struct brink_address any = {.length = 0};
 
@@ -321,13 +323,14 @@ static int write_source(struct msghdr *message, union brink__control *control, i
 		return -EINVAL;
 	if (family == AF_INET)
 		return write_v4(message, control, brink__address_v4(from).sin_addr, interface_index);
-	return family == AF_INET6 ? write_v6(message, control, from, interface_index) : -EINVAL;
+	return family == AF_INET6 ? write_v6(message, control, from, to, interface_index) : -EINVAL;
 }
 
 int brink__os_write_control(struct msghdr *message, union brink__control *control, int family,
-                            const struct brink_address *from, unsigned interface_index, unsigned segment)
+                            const struct brink_address *from, const struct brink_address *to,
+                            unsigned interface_index, unsigned segment)
 {
-	int result = write_source(message, control, family, from, interface_index);
+	int result = write_source(message, control, family, from, to, interface_index);
 
 	return result == 0 && segment != 0 ? brink__os_write_segment(message, control, segment) : result;
 }

@@ -2,6 +2,7 @@
 #include "datagram_stage.h"
 #include "groups.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -166,10 +167,53 @@ static void answered_by_a_long_name(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* ---- an interface ---- */
+
+#if defined(__linux__)
+
+/* A socket of IPv6 sends to an address of IPv4, in either form, and to a peer of it. */
+static void by_an_interface(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = open_post(loop, AF_INET6);
+	struct brink_address to, mapped;
+	int plain = open_plain(AF_INET, &to);
+	struct brink_packet packet = {.size = 20, .interface_index = if_nametoindex("lo")};
+	const struct brink_address *const all[] = {&to, &mapped, NULL};
+	char text[BRINK_ADDRESS_TEXT];
+
+	(void)kind;
+	snprintf(text, sizeof text, "[::ffff:127.0.0.1]:%u", brink_address_port(&to));
+	CHECK_OK(brink_address_parse(&mapped, text));
+	post->options.address = NULL;
+	post->options.peer = text;
+	start_post(post);
+	for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++) {
+		packet.bytes = numbered(i, 20);
+		packet.to = all[i];
+		CHECK_EQ(brink_datagram_send_many(post->socket, &packet, 1), 1);
+		CHECK_EQ(receive_plain(plain, i, NULL), 20);
+	}
+	close_plain(&plain, &to);
+	close_post(post);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+#else
+
+static void by_an_interface(enum kind kind)
+{
+	(void)kind;
+	SKIP("other systems take no interface for IPv4 on a socket of IPv6");
+}
+
+#endif
+
 static const struct scenario scenarios[] = {
 	SCENARIO("datagram-peer/no-room-beside-the-peer", no_room_beside_the_peer, KIND_NONE),
 	SCENARIO("datagram-peer/answered-by-the-connection", answered_by_the_connection, KIND_NONE),
 	SCENARIO("datagram-peer/answered-by-a-long-name", answered_by_a_long_name, KIND_NONE),
+	SCENARIO("datagram-peer/by-an-interface", by_an_interface, KIND_NONE),
 	NO_MORE_SCENARIOS,
 };
 const struct group datagram_peer_group = {"datagram-peer", scenarios};
