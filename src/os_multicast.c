@@ -109,6 +109,34 @@ static int member_v4(int fd, struct in_addr group, unsigned interface_index, boo
 	return set(fd, IPPROTO_IP, join ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &made, sizeof made);
 }
 
+#if defined(MCAST_JOIN_GROUP) && !defined(__linux__)
+
+/* The calls of RFC 3678. Those above take no index on macOS, and on FreeBSD one to join and none to leave; these know
+ * no interface 0. Linux takes one in either. */
+static int member_on(int fd, struct in_addr group, unsigned interface_index, bool join)
+{
+	struct sockaddr_in v4;
+	struct group_req made;
+
+	memset(&v4, 0, sizeof v4);
+	v4.sin_len = sizeof v4;
+	v4.sin_family = AF_INET;
+	v4.sin_addr = group;
+	memset(&made, 0, sizeof made);
+	made.gr_interface = interface_index;
+	memcpy(&made.gr_group, &v4, sizeof v4);
+	return set(fd, IPPROTO_IP, join ? MCAST_JOIN_GROUP : MCAST_LEAVE_GROUP, &made, sizeof made);
+}
+
+#else
+
+static int member_on(int fd, struct in_addr group, unsigned interface_index, bool join)
+{
+	return member_v4(fd, group, interface_index, join);
+}
+
+#endif
+
 /* ---- IPv6 ---- */
 
 static int member_v6(int fd, const struct sockaddr_in6 *group, unsigned interface_index, bool join)
@@ -137,7 +165,8 @@ int brink__os_multicast_member(int fd, const struct brink_address *group, unsign
 	struct sockaddr_in6 v6;
 
 	if (group->storage.ss_family == AF_INET)
-		return member_v4(fd, brink__address_v4(group).sin_addr, interface_index, join);
+		return interface_index == 0 ? member_v4(fd, brink__address_v4(group).sin_addr, 0, join)
+		                            : member_on(fd, brink__address_v4(group).sin_addr, interface_index, join);
 	v6 = brink__address_v6(group);
 	return member_v6(fd, &v6, interface_index, join);
 }

@@ -22,7 +22,8 @@ static unsigned turns_in(brink_loop *loop, uint64_t time)
 	return (unsigned)(after.turns - before.turns);
 }
 
-/* Of another one's queue, which is full, the kernel tells nothing: to it the socket is writable, as the peer has room. */
+/* Of another one's queue, which is full, the kernel tells nothing: to it the socket is writable, as its peer has
+ * room. */
 static void no_room_beside_the_peer_this_way(unsigned flags)
 {
 	brink_loop *loop = new_loop();
