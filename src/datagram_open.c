@@ -33,9 +33,9 @@ static int prepare(brink_datagram *socket)
 	if (socket->family == AF_INET6)
 		result = set_versions(socket->fd, socket->flags);
 	if (result == 0 && (socket->flags & BRINK_DATAGRAM_REUSEADDR))
-		result = set_option(socket->fd, SOL_SOCKET, SO_REUSEADDR, 1);
+		result = brink__os_share_port(socket->fd);
 	if (result == 0 && (socket->flags & BRINK_DATAGRAM_REUSEPORT))
-		result = brink__os_reuseport(socket->fd, true);
+		result = brink__os_reuseport(socket->fd);
 	return result;
 }
 

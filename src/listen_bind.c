@@ -31,7 +31,7 @@ static int set_versions(int fd, unsigned flags)
 
 static int share_port(int fd, int family, unsigned flags)
 {
-	int result = family == AF_UNIX ? -ENOTSUP : brink__os_reuseport(fd, true);
+	int result = family == AF_UNIX ? -ENOTSUP : brink__os_reuseport(fd);
 
 	return result == -ENOTSUP && (flags & BRINK_LISTEN_REUSEPORT_IF_BALANCED) ? 0 : result;
 }

@@ -120,11 +120,12 @@ ssize_t brink__os_writev_any(int fd, const struct iovec *parts, int count);
 /* The error that a socket holds, as a negative errno, which this clears; else 0. */
 int brink__os_socket_error(int fd);
 
-/* Several listeners on one address. `balanced`: the kernel gives each connection to one of
- * them by a hash; -ENOTSUP where it cannot, and then one listener may get all of them.
+/* Several sockets on one address, to each of which the kernel gives a part by a hash; -ENOTSUP where it cannot.
  * brink__os_reuseport_balances() tells whether it can. */
 bool brink__os_reuseport_balances(void);
-int brink__os_reuseport(int fd, bool balanced);
+int brink__os_reuseport(int fd);
+/* Several datagram sockets on one port, each of which gets what is sent to a group that it has joined. */
+int brink__os_share_port(int fd);
 
 /* A socket; and the flags of a descriptor that was handed over. */
 int brink__os_socket(int family, int type);

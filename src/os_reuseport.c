@@ -1,6 +1,7 @@
-/* Several listeners on one address, between which the kernel shares the connections out.
+/* Several sockets on one address: listeners between which the kernel shares the connections out, and
+ * those that are each to get what is sent to a group.
  *
- * SO_REUSEPORT means that on Linux and DragonFly. FreeBSD has an option of its own for it,
+ * SO_REUSEPORT means the first on Linux and DragonFly. FreeBSD has an option of its own for it,
  * SO_REUSEPORT_LB. On the other systems SO_REUSEPORT only allows the second bind: the
  * connections all go to one of the listeners. */
 #include "config.h"
@@ -23,6 +24,8 @@ static int turn_on(int fd, int option)
 	return setsockopt(fd, SOL_SOCKET, option, &on, sizeof on) < 0 ? -errno : 0;
 }
 
+/* ---- spread ---- */
+
 #if defined(BALANCING)
 
 bool brink__os_reuseport_balances(void)
@@ -30,7 +33,7 @@ bool brink__os_reuseport_balances(void)
 	return true;
 }
 
-static int balance(int fd)
+int brink__os_reuseport(int fd)
 {
 	return turn_on(fd, BALANCING);
 }
@@ -42,7 +45,7 @@ bool brink__os_reuseport_balances(void)
 	return false;
 }
 
-static int balance(int fd)
+int brink__os_reuseport(int fd)
 {
 	(void)fd;
 	return -ENOTSUP;
@@ -50,8 +53,11 @@ static int balance(int fd)
 
 #endif
 
-#if defined(SO_REUSEPORT)
+/* ---- members of a group ---- */
 
+#if defined(SO_REUSEPORT) && !defined(__linux__)
+
+/* SO_REUSEADDR is enough there only for what is bound to the group's own address. */
 static int share(int fd)
 {
 	return turn_on(fd, SO_REUSEPORT);
@@ -59,16 +65,17 @@ static int share(int fd)
 
 #else
 
-/* Solaris before 11.4 */
 static int share(int fd)
 {
 	(void)fd;
-	return -ENOTSUP;
+	return 0;
 }
 
 #endif
 
-int brink__os_reuseport(int fd, bool balanced)
+int brink__os_share_port(int fd)
 {
-	return balanced ? balance(fd) : share(fd);
+	int result = turn_on(fd, SO_REUSEADDR);
+
+	return result == 0 ? share(fd) : result;
 }

@@ -67,7 +67,8 @@ typedef void brink_datagram_error_fn(brink_datagram *socket, int error, const st
 typedef void brink_datagram_writable_fn(brink_datagram *socket, void *arg);
 
 /* For struct brink_datagram_options.flags. */
-#define BRINK_DATAGRAM_REUSEADDR 1u    /* SO_REUSEADDR: several sockets, of a group's members, on one port */
+#define BRINK_DATAGRAM_REUSEADDR 1u    /* SO_REUSEADDR, and SO_REUSEPORT on the BSDs and macOS: several sockets,
+                                        * of a group's members, on one port */
 #define BRINK_DATAGRAM_REUSEPORT 2u    /* several sockets share a port, and the kernel spreads datagrams
                                         * over them; -ENOTSUP where it does not spread */
 #define BRINK_DATAGRAM_V6ONLY 4u       /* IPv6: take no IPv4 */
