@@ -77,7 +77,9 @@ typedef void brink_datagram_writable_fn(brink_datagram *socket, void *arg);
 /* No queue: what the kernel has no room for is refused at once. The queue has one order: on an unconnected
  * UNIX socket what waits for a peer that does not read holds up what is for others. */
 #define BRINK_DATAGRAM_NO_QUEUE 32u
-#define BRINK_DATAGRAM_ONE_BY_ONE 64u  /* a system call for each datagram: for comparison and for tests */
+/* No batches: a system call for each datagram, or for those that cross the kernel as one. For comparison
+ * and for tests. */
+#define BRINK_DATAGRAM_ONE_BY_ONE 64u
 #define BRINK_DATAGRAM_NO_OFFLOAD 128u /* neither UDP_GRO nor UDP_SEGMENT */
 #define BRINK_DATAGRAM_UNIX_REPLACE 256u /* remove a UNIX socket file that nobody is bound to any more */
 
