@@ -277,7 +277,8 @@ static void finish_read(struct brink__channel *channel)
 
 	channel->last = NULL;
 	channel->error = 0;
-	if (channel->at_end)
+	/* Not where it fails: another thread would take that for a good end until it has. */
+	if (channel->at_end && error == 0)
 		brink__channel_ended(channel);
 	if (hand_on(channel) && channel->held) {
 		channel->held = false;

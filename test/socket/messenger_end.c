@@ -59,6 +59,49 @@ static void cut_short(enum kind kind)
 	close_talk(&talk);
 }
 
+/* At the end all is a message, and what should follow it has not come. */
+static int parse_without_rest(brink_socket *socket, brink_buffer *in, int at_end, brink_message *message, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	if (!at_end)
+		return BRINK_PARSE_MORE;
+	if (brink_buffer_length(in) == 0)
+		return -EBADMSG;
+	brink_buffer_move(&message->body, in);
+	return BRINK_PARSE_MESSAGE;
+}
+
+static void free_and_go_on(brink_message *message, void *arg)
+{
+	struct talk *talk = arg;
+
+	atomic_fetch_add(&talk->processed, 1);
+	brink_message_free(message);
+	sleep_ms(30);
+}
+
+/* Also where the loop could hear of the end before the thread that reads has said what is wrong with it. */
+static void cut_short_elsewhere(enum kind kind)
+{
+	struct talk talk;
+
+	open_talk(&talk, kind);
+	add_executor(&talk, 2, 0);
+	talk.socket.executor = talk.executor;
+	talk.socket.on_end = on_end;
+	talk.protocols[0].parse = parse_without_rest;
+	talk.protocols[0].process = free_and_go_on;
+	talk.protocols[0].arg = &talk;
+	start_talk(&talk);
+	say(&talk, "something");
+	shut_theirs(&talk.pair);
+	run_talk_until_closed(&talk, -EBADMSG);
+	CHECK_EQ(atomic_load(&talk.processed), 1);
+	CHECK_EQ(atomic_load(&talk.ended), 0);
+	close_talk(&talk);
+}
+
 /* Messages are being processed on other threads when the end comes. */
 static void waits_for_messages(enum kind kind)
 {
@@ -216,6 +259,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("messenger-end/last-line", last_line, KINDS_STREAM),
 	SCENARIO("messenger-end/nothing-said", nothing_said, KINDS_STREAM),
 	SCENARIO("messenger-end/cut-short", cut_short, KINDS_STREAM),
+	SCENARIO("messenger-end/cut-short-elsewhere", cut_short_elsewhere, KINDS_STREAM),
 	SCENARIO("messenger-end/waits-for-messages", waits_for_messages, KINDS_STREAM),
 	SCENARIO("messenger-end/after-a-crowd", after_a_crowd, KINDS_STREAM),
 	SCENARIO("messenger-end/answered-later", answered_later, KINDS_STREAM),
