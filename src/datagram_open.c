@@ -182,6 +182,16 @@ static int open_addresses(brink_datagram *socket, const struct brink_datagram_op
 	return result;
 }
 
+/* A socket that was never bound is by its first send, and its port should be known before. */
+static int bind_to_any(int fd, struct brink_address *address)
+{
+	if (address->storage.ss_family == AF_UNIX || brink_address_port(address) != 0)
+		return 0;
+	if (bind(fd, (const struct sockaddr *)&address->storage, address->length) < 0)
+		return -errno;
+	return brink_address_of(fd, address);
+}
+
 static int take_over(brink_datagram *socket, const struct brink_datagram_options *options)
 {
 	int type = 0, result;
@@ -194,6 +204,8 @@ static int take_over(brink_datagram *socket, const struct brink_datagram_options
 	result = brink_address_of(options->fd, &socket->address);
 	if (result == 0)
 		result = brink__os_adopt(options->fd);
+	if (result == 0)
+		result = bind_to_any(options->fd, &socket->address);
 	if (result < 0)
 		return result;
 	socket->fd = options->fd;

@@ -109,6 +109,30 @@ static void handed_over(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* One that is bound to nothing has its port, which its datagrams come from and go to, from the beginning. */
+static void handed_over_unbound(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = open_post(loop, AF_INET);
+	struct brink_address to, from;
+	int plain = open_plain(AF_INET, &to);
+
+	(void)kind;
+	post->options.address = NULL;
+	SYSCALL(post->options.fd = socket(AF_INET, SOCK_DGRAM, 0));
+	start_post(post);
+	CHECK_OK(brink_datagram_send(post->socket, numbered(1, 4), 4, &to));
+	CHECK_EQ(receive_plain(plain, 1, &from), 4);
+	CHECK_EQ(brink_address_port(&post->address), brink_address_port(&from));
+	send_plain(plain, &from, 2, 4);
+	RUN_UNTIL(loop, post->count == 1);
+	if (brink_datagram_features(post->socket) & BRINK_DATAGRAM_HAS_LOCAL)
+		CHECK(brink_address_equal(&post->seen[0].to, &from));
+	close_plain(&plain, &to);
+	close_post(post);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static void own_descriptor(enum kind kind)
 {
 	brink_loop *loop = new_loop();
@@ -306,6 +330,7 @@ static void steady_state_allocates_nothing(enum kind kind)
 static const struct scenario scenarios[] = {
 	SCENARIO("datagram-options/what-is-refused", what_is_refused, KIND_NONE),
 	SCENARIO("datagram-options/handed-over", handed_over, KIND_NONE),
+	SCENARIO("datagram-options/handed-over-unbound", handed_over_unbound, KIND_NONE),
 	SCENARIO("datagram-options/own-descriptor", own_descriptor, KIND_NONE),
 	SCENARIO("datagram-options/a-shared-port", a_shared_port, KIND_NONE),
 	SCENARIO("datagram-options/unix-files", unix_files, KIND_NONE),
