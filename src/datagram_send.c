@@ -11,6 +11,9 @@
 #define PARTS 256u
 #define PARTS_OF_ONE 64u /* the least that a kernel with UDP_SEGMENT takes */
 #define JOINED_SIZE 65487u /* of all parts: what IPv4 and IPv6 both can carry */
+/* In a row, which is more than ever come: of other threads' datagrams to nobody, and the next of the queue of errors
+ * each time that one is taken from it. */
+#define REFUSALS 1000u
 
 /* Datagrams of a batch, each a part of a message. */
 struct parcel {
@@ -167,6 +170,20 @@ static unsigned parts_sent(brink_datagram *socket, const struct parcel *parcel, 
 	return sent;
 }
 
+/* Errors so far, without a datagram sent in between. */
+struct failures {
+	unsigned refusals, others;
+};
+
+/* Whether it may be an earlier one's, which the queue of errors has, too. That nobody is there is never known at
+ * once. */
+static bool may_be_past(const brink_datagram *socket, int error, struct failures *failures)
+{
+	if (brink__datagram_no_room(error) || !brink__datagram_has(socket, BRINK_DATAGRAM_HAS_ERRORS))
+		return false;
+	return error == -ECONNREFUSED ? failures->refusals++ < REFUSALS : failures->others++ < 1;
+}
+
 static int send_parcel(brink_datagram *socket, struct parcel *parcel)
 {
 	int result = -ENOSYS;
@@ -183,7 +200,7 @@ unsigned brink__datagram_transmit(brink_datagram *socket, const struct brink_pac
                                   int *error)
 {
 	unsigned done = 0, suspect = 0;
-	bool again = brink__datagram_has(socket, BRINK_DATAGRAM_HAS_ERRORS);
+	struct failures failures = {0, 0};
 	struct parcel parcel;
 	int result;
 
@@ -198,12 +215,8 @@ unsigned brink__datagram_transmit(brink_datagram *socket, const struct brink_pac
 				socket->joined_most = suspect - 1;
 			suspect = 0;
 			done += parts_sent(socket, &parcel, (unsigned)result);
-			again = brink__datagram_has(socket, BRINK_DATAGRAM_HAS_ERRORS);
-		} else if (give_joining_up(socket, &parcel, result, &suspect)) {
-			continue;
-		} else if (again && !brink__datagram_no_room(result)) {
-			again = false; /* it may be an earlier one's, which the queue of errors has, too */
-		} else {
+			failures = (struct failures){0, 0};
+		} else if (!give_joining_up(socket, &parcel, result, &suspect) && !may_be_past(socket, result, &failures)) {
 			*error = result;
 		}
 	}
