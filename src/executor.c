@@ -44,7 +44,7 @@ static void let_out(brink_executor *executor, brink_executor_room *place)
 	brink__list_remove(&place->link);
 	/* Under the lock, so that who cancels finds it either here or with the loop. */
 	if (place->loop != NULL)
-		brink_task_post(place->loop, &place->task);
+		brink__task_post_visiting(place->loop, &place->task);
 	else
 		pthread_cond_broadcast(&executor->room);
 }

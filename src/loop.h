@@ -51,7 +51,7 @@ struct brink_loop {
 	/* What other threads and signal handlers touch. */
 	_Atomic(brink_task *) posted; /* the latest first */
 	atomic_uint connections; /* sockets on this loop: what a group places by */
-	atomic_uint visitors;    /* threads that post for a socket at this moment */
+	atomic_uint visitors;    /* threads of the library that post at this moment */
 	_Atomic uintptr_t turning; /* brink__os_thread() of who is in run or run_once; 0 */
 	atomic_bool stopping;
 	atomic_bool wakeup_pending;
@@ -221,7 +221,10 @@ void brink__timers_end(brink_loop *loop);
 
 /* task.c */
 unsigned brink__tasks_run(brink_loop *loop);
-/* The same as brink_task_post() without a wakeup, in a turn of the loop's. */
+/* The same as brink_task_post(), for who does not know when the loop ends: that may be as soon as the task was
+ * called, while we still wake the loop. It waits for its visitors. */
+void brink__task_post_visiting(brink_loop *loop, brink_task *task);
+/* The same without a wakeup, in a turn of the loop's. */
 void brink__task_post_here(brink_loop *loop, brink_task *task);
 /* In a forked child: forgets those of the user's, keeps those of watches, sockets and listeners. */
 void brink__tasks_after_fork(brink_loop *loop);

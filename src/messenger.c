@@ -177,7 +177,7 @@ void brink__channel_processed(struct brink__channel *channel)
 {
 	/* The last one's is still that of the channel, and of its reference to the socket: that goes with end_task. */
 	if (atomic_fetch_sub(&channel->unprocessed, 1) == 1)
-		brink__channel_post(channel->socket, &channel->end_task);
+		brink__task_post_visiting(channel->socket->loop, &channel->end_task);
 }
 
 /* No more messages come: when all are processed, end_task is called. */

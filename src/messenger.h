@@ -116,17 +116,6 @@ void brink__channel_free(brink_socket *socket);
 /* The peer has ended, and its last message was cut. */
 void brink__channel_ended(struct brink__channel *channel);
 
-/* For a task that has a reference to the socket. Its call may be the last that the loop waits
- * for before it ends: but not while we still wake it. */
-static inline void brink__channel_post(brink_socket *socket, brink_task *task)
-{
-	brink_loop *loop = socket->loop;
-
-	atomic_fetch_add(&loop->visitors, 1);
-	brink_task_post(loop, task);
-	atomic_fetch_sub(&loop->visitors, 1);
-}
-
 /* messenger_cut.c */
 /* 1: `*message` was cut off; 0: more bytes are needed, or after the end: nothing follows; or a
  * negative errno. `socket` is for parse. */

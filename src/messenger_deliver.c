@@ -158,7 +158,7 @@ static void verify_posted(brink_task *task)
 	int rc = message->protocol->verify(message, message->protocol->arg);
 
 	channel->verdict_error = rc < 0 ? rc : 0;
-	brink__channel_post(brink_socket_hold(channel->socket), &channel->verdict_task);
+	brink__task_post_visiting(brink_socket_hold(channel->socket)->loop, &channel->verdict_task);
 	if (rc == 0)
 		process(message);
 	else

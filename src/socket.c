@@ -29,11 +29,8 @@ static void post_task(brink_socket *socket)
 		brink__task_post_here(loop, &socket->task);
 		return;
 	}
-	/* Once it is posted, the loop may end the socket, and then itself, while we still wake
-	 * it: it waits for its visitors. */
-	atomic_fetch_add(&loop->visitors, 1);
-	brink_task_post(loop, &socket->task);
-	atomic_fetch_sub(&loop->visitors, 1);
+	/* Once it is posted, the loop may end the socket, and then itself. */
+	brink__task_post_visiting(loop, &socket->task);
 }
 
 void brink__socket_post(brink_socket *socket, unsigned why)

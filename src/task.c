@@ -36,6 +36,13 @@ void brink_task_post(brink_loop *loop, brink_task *task)
 		brink__wakeup(loop);
 }
 
+void brink__task_post_visiting(brink_loop *loop, brink_task *task)
+{
+	atomic_fetch_add(&loop->visitors, 1);
+	brink_task_post(loop, task);
+	atomic_fetch_sub(&loop->visitors, 1);
+}
+
 void brink__task_post_here(brink_loop *loop, brink_task *task)
 {
 	push(loop, task);

@@ -1,4 +1,5 @@
-/* Groups and executors when the system refuses threads, or loops their first turn or a later one. */
+/* Groups and executors when the system refuses threads, or loops their first turn or a later one; and a thread that is
+ * held up while it wakes a loop. */
 #include "config.h"
 
 #include <errno.h>
@@ -39,6 +40,29 @@ static int create(pthread_t *thread, const pthread_attr_t *attributes, void *(*c
 #define pthread_create create
 #include "os_thread.c"
 #undef pthread_create
+
+#include <unistd.h>
+
+static atomic_bool hold_up, held_up; /* the next thread that wakes a loop; one is at it */
+
+static ssize_t write_slowly(int fd, const void *bytes, size_t size)
+{
+	bool slow = atomic_exchange(&hold_up, false);
+	ssize_t written;
+
+	if (slow) {
+		held_up = true;
+		usleep(50000);
+	}
+	written = write(fd, bytes, size);
+	if (slow)
+		held_up = false;
+	return written;
+}
+
+#define write write_slowly
+#include "wakeup.c"
+#undef write
 
 #include <brink.h>
 
@@ -196,11 +220,51 @@ static void test_executor(void)
 	passed("an executor starts with all threads or with none");
 }
 
+static atomic_bool busy;
+
+static void be_busy(brink_task *task)
+{
+	(void)task;
+	busy = true;
+	while (busy)
+		usleep(1000);
+	hold_up = true;
+}
+
+/* What the loop is told can be the last before its end: that waits for who has told it. */
+static void test_room(void)
+{
+	struct brink_executor_options options = {.threads = 1, .capacity = 1};
+	brink_executor_room room = {.task.call = on_task};
+	brink_executor *executor;
+	brink_task first, second;
+	brink_loop *loop;
+
+	calls = 0;
+	CHECK(brink_loop_create(&loop, NULL) == 0);
+	CHECK(brink_executor_create(&executor, &options) == 0);
+	brink_task_init(&first, be_busy);
+	brink_task_init(&second, on_task);
+	CHECK(brink_executor_post(executor, &first) == 0);
+	while (!busy)
+		usleep(1000);
+	CHECK(brink_executor_post(executor, &second) == 0);
+	brink_executor_call_when_free(executor, loop, 1, &room);
+	busy = false;
+	while (calls == 0 || !held_up)
+		CHECK(brink_loop_run_once(loop, 0) >= 0);
+	CHECK(brink_loop_destroy(loop) == 0);
+	CHECK(!held_up);
+	CHECK(brink_executor_destroy(executor) == 0);
+	passed("a loop does not end while an executor wakes it");
+}
+
 int main(void)
 {
 	test_group();
 	test_first_turn();
 	test_shortage();
 	test_executor();
+	test_room();
 	return finish();
 }
