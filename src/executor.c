@@ -2,9 +2,9 @@
  * for room in it.
  *
  * No wakeup is lost in the line because of one rule: whoever stands in it does so while tasks
- * are queued. Each task that is taken lets as many out as there is room for, in order; the
- * taking of the last one lets everybody out, also beyond the room, since those who were told
- * need not use what they were told of, and no later taking would tell the others. */
+ * are queued. Each task that is taken, and each who gives up waiting, lets as many out as there is
+ * room for, in order; the taking of the last one lets everybody out, also beyond the room, since
+ * those who were told need not use what they were told of, and no later taking would tell the others. */
 #include "config.h"
 
 #include "executor.h"
@@ -62,6 +62,13 @@ static void serve_line(brink_executor *executor)
 		room -= place->wanted < room ? place->wanted : room;
 		let_out(executor, place);
 	}
+}
+
+/* Who was told nothing yet gives up: those behind may need less room than he did. */
+static void step_out(brink_executor *executor, brink_executor_room *place)
+{
+	brink__list_remove(&place->link);
+	serve_line(executor);
 }
 
 static bool must_line_up(brink_executor *executor, size_t wanted)
@@ -319,7 +326,7 @@ int brink_executor_wait(brink_executor *executor, size_t room, int64_t timeout)
 		while (place.link.next != NULL && (until == UINT64_MAX || brink__os_now() < until))
 			brink__os_condition_wait(&executor->room, &executor->lock, until);
 		if (place.link.next != NULL) {
-			brink__list_remove(&place.link);
+			step_out(executor, &place);
 			result = -ETIMEDOUT;
 		}
 	}
@@ -348,7 +355,7 @@ int brink_executor_cancel_wait(brink_executor *executor, brink_executor_room *pl
 	pthread_mutex_lock(&executor->lock);
 	in_line = place->link.next != NULL;
 	if (in_line)
-		brink__list_remove(&place->link);
+		step_out(executor, place);
 	pthread_mutex_unlock(&executor->lock);
 	if (in_line)
 		return 0;

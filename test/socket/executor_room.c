@@ -256,6 +256,39 @@ static void cancelled(enum kind kind)
 	brink_loop_destroy(loop);
 }
 
+static void *wait_for_all_in_vain(void *arg)
+{
+	(void)arg;
+	CHECK_ERROR(brink_executor_wait(executor, CAPACITY, (int64_t)BRINK_MS(100)), -ETIMEDOUT);
+	return NULL;
+}
+
+/* Who leaves the line has kept those behind from room that there is: they are told, although the thread stays where
+ * it is, and takes nothing more. */
+static void who_leaves_lets_others_out(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct gate gates[CAPACITY + 1];
+	struct caller callers[2];
+	pthread_t thread;
+
+	(void)kind;
+	fill_up(gates);
+	advance(gates, 0, 1);
+	line_up(loop, &callers[0], 2);
+	line_up(loop, &callers[1], 1);
+	CHECK_OK(brink_executor_cancel_wait(executor, &callers[0].place));
+	RUN_UNTIL(loop, callers[1].calls == 1);
+	CHECK_EQ(pthread_create(&thread, NULL, wait_for_all_in_vain, NULL), 0);
+	sleep_ms(20); /* most likely it is the first */
+	line_up(loop, &callers[1], 1);
+	RUN_UNTIL(loop, callers[1].calls == 1);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_EQ(callers[0].calls, 0);
+	finish(gates, 1);
+	brink_loop_destroy(loop);
+}
+
 /* ---- many rounds ---- */
 
 /* A loop on a thread of its own that posts its jobs one by one, or in batches of `room`, and
@@ -369,6 +402,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("executor-room/called-in-order", called_in_order, 0),
 	SCENARIO("executor-room/called-though-room-is-not-used", called_though_room_is_not_used, 0),
 	SCENARIO("executor-room/cancelled", cancelled, 0),
+	SCENARIO("executor-room/who-leaves-lets-others-out", who_leaves_lets_others_out, 0),
 	SCENARIO("executor-room/no-call-is-lost", no_call_is_lost, 0),
 	NO_MORE_SCENARIOS,
 };
