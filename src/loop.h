@@ -124,6 +124,13 @@ static inline bool brink__signals_waiting(brink_loop *loop)
 	return atomic_load(&loop->signalled);
 }
 
+/* Somebody is in the loop's callbacks. In a child that another thread than the loop's has forked nobody is: who was, is
+ * the parent's. */
+static inline bool brink__loop_is_inside(brink_loop *loop)
+{
+	return loop->inside && (brink__loop_is_ours(loop) || brink__loop_on_thread(loop));
+}
+
 /* How many sockets are on the loop. Nothing is ordered by it: it is a hint for placement. */
 static inline void brink__loop_connection_added(brink_loop *loop)
 {

@@ -109,7 +109,7 @@ int brink_loop_destroy(brink_loop *loop)
 {
 	if (loop == NULL)
 		return 0;
-	if (loop->inside)
+	if (brink__loop_is_inside(loop))
 		return -EBUSY;
 	atomic_store_explicit(&loop->thread, brink__os_thread(), memory_order_relaxed); /* see enter() in loop.c */
 	loop->inside = true; /* what the tasks below call must not run the loop */

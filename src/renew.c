@@ -131,9 +131,7 @@ int brink_loop_after_fork(brink_loop *loop)
 
 	brink__tasks_after_fork(loop);
 	brink__children_end(loop);
-	/* In a callback of the loop it stays so; forked by another thread, nobody is inside. */
-	if (!brink__loop_on_thread(loop))
-		loop->inside = false;
+	loop->inside = brink__loop_is_inside(loop);
 	atomic_store(&loop->thread, brink__os_thread());
 	/* The threads that these tell of are the parent's. */
 	atomic_store(&loop->turning, loop->inside ? brink__os_thread() : 0);

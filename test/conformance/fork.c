@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -415,6 +416,48 @@ static void new_watches_of_the_child(enum kind kind)
 	close_world(&world);
 }
 
+/* ---- a loop that another thread than the forking one runs ---- */
+
+static atomic_bool waits;
+
+static void note_wait(const struct brink_trace_record *record, void *context)
+{
+	(void)context;
+	if (record->kind == BRINK_TRACE_WAIT && record->value < 0)
+		atomic_store(&waits, true);
+}
+
+static void *run_loop(void *loop)
+{
+	CHECK_EQ(brink_loop_run(loop), 1);
+	return NULL;
+}
+
+static void child_destroys_its_copy(struct world *world)
+{
+	CHECK_OK(brink_loop_destroy(world->loop));
+	CHECK(!brink_watch_active(&world->reader.watch));
+}
+
+static void forked_by_another_thread(enum kind kind)
+{
+	struct world world;
+	pthread_t thread;
+
+	(void)kind;
+	open_world(&world, KIND_UNIX);
+	brink_loop_set_trace(world.loop, note_wait, NULL);
+	CHECK_EQ(pthread_create(&thread, NULL, run_loop, world.loop), 0);
+	while (!atomic_load(&waits))
+		sleep_ms(1);
+	in_child(&world, child_destroys_its_copy);
+	brink_loop_stop(world.loop);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	brink_loop_set_trace(world.loop, NULL, NULL);
+	expect_working(&world);
+	close_world(&world);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("fork/child-has-a-loop", child_has_a_loop, KINDS_ALL | KIND_UDP, .promises = {13}),
 	SCENARIO("fork/tickets-are-kept", tickets_are_kept, KINDS_ALL, .promises = {2, 13}),
@@ -426,6 +469,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("fork/child-of-a-child", child_of_a_child, KINDS_ALL, .promises = {13}),
 	SCENARIO("fork/in-a-callback", forked_in_a_callback, KINDS_ALL, .promises = {13}),
 	SCENARIO("fork/new-watches-of-the-child", new_watches_of_the_child, KINDS_ALL, .promises = {13}),
+	SCENARIO("fork/by-another-thread", forked_by_another_thread, 0, .promises = {13}),
 	NO_MORE_SCENARIOS,
 };
 
