@@ -105,6 +105,13 @@ int brink_loop_create(brink_loop **created, const struct brink_loop_options *opt
 	return 0;
 }
 
+/* A forked child has copies of the parent's tasks, which are not its to call. */
+static void call_tasks(brink_loop *loop)
+{
+	while (brink__loop_is_ours(loop) && brink__tasks_run(loop) != 0)
+		;
+}
+
 int brink_loop_destroy(brink_loop *loop)
 {
 	if (loop == NULL)
@@ -113,10 +120,9 @@ int brink_loop_destroy(brink_loop *loop)
 		return -EBUSY;
 	atomic_store_explicit(&loop->thread, brink__os_thread(), memory_order_relaxed); /* see enter() in loop.c */
 	loop->inside = true; /* what the tasks below call must not run the loop */
-	/* A forked child has copies of the parent's tasks, which are not its to call. */
-	while (brink__loop_is_ours(loop) && brink__tasks_run(loop) != 0)
-		;
+	call_tasks(loop);
 	brink__sockets_end(loop);
+	call_tasks(loop); /* of on_close, for instance */
 	brink__socket_recent_drop(loop);
 	brink_resolver_destroy(loop->resolver);
 	brink__children_end(loop);

@@ -60,10 +60,10 @@ BRINK_API int brink_loop_create(brink_loop **loop, const struct brink_loop_optio
  * call, and its memory is touched for that: free nothing that is started. A watch whose
  * descriptor was closed without a stop, which is a mistake, may be unknown to the loop by
  * then, and stays as it is: stop it before, or do nothing more with it than
- * brink_watch_init(). Tasks that are still posted, or that these post, are called, so that each is called once. In a
- * forked child this frees the child's copy and leaves the parent's loop alone. No other
- * thread may be in, or later make, a call on the loop; each brink_loop_stop(),
- * brink_loop_wakeup() and brink_task_post() must have returned. NULL is allowed.
+ * brink_watch_init(). Tasks that are still posted, or that these or a socket's on_close post, are called, so that
+ * each is called once. In a forked child this frees the child's copy and leaves the parent's
+ * loop alone. No other thread may be in, or later make, a call on the loop; each
+ * brink_loop_stop(), brink_loop_wakeup() and brink_task_post() must have returned. NULL is allowed.
  *   -EBUSY   called from inside one of the loop's own callbacks: nothing happened */
 BRINK_API int brink_loop_destroy(brink_loop *loop);
 

@@ -129,6 +129,43 @@ static void created_while_destroyed(enum kind kind)
 	close_pair(&second.pair);
 }
 
+struct notice {
+	brink_task task;
+	brink_loop *loop;
+	unsigned left, calls;
+};
+
+static void on_notice(brink_task *task)
+{
+	struct notice *notice = brink_container_of(task, struct notice, task);
+
+	notice->calls++;
+	if (notice->left-- > 0)
+		brink_task_post(notice->loop, task);
+}
+
+static void post_notice(brink_socket *socket, int error, const char *text, void *arg)
+{
+	struct notice *notice = arg;
+
+	(void)error;
+	(void)text;
+	brink_task_post(brink_socket_loop(socket), &notice->task);
+}
+
+/* What on_close posts is called, too, and what that posts. */
+static void posted_while_destroyed(enum kind kind)
+{
+	struct notice notice = {.loop = new_loop(), .left = 2};
+	struct life life;
+
+	brink_task_init(&notice.task, on_notice);
+	open_life(&life, notice.loop, kind, &(struct brink_socket_options){.on_close = post_notice, .arg = &notice});
+	CHECK_OK(brink_loop_destroy(notice.loop));
+	CHECK_EQ(notice.calls, 3);
+	close_pair(&life.pair);
+}
+
 /* ---- fork ---- */
 
 static void in_child(struct life *life, void (*child)(struct life *life))
@@ -206,6 +243,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-loop/destroyed-with-sockets", destroyed_with_sockets, KINDS_STREAM),
 	SCENARIO("socket-loop/destroyed-with-references", destroyed_with_references, KINDS_STREAM),
 	SCENARIO("socket-loop/created-while-destroyed", created_while_destroyed, KINDS_STREAM),
+	SCENARIO("socket-loop/posted-while-destroyed", posted_while_destroyed, KINDS_STREAM),
 	SCENARIO("socket-loop/child-destroys-its-copy", child_destroys_its_copy, KINDS_STREAM),
 	SCENARIO("socket-loop/child-has-sockets-of-its-own", child_has_sockets_of_its_own, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
