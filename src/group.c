@@ -142,41 +142,6 @@ static int init_locks(brink_group *group)
 	return -error;
 }
 
-/* Tasks of one loop may post to another, also while the group ends: the loops' last tasks are
- * called until there is none on any of them, while all of them exist. */
-static void run_last_tasks(brink_group *group)
-{
-	unsigned calls;
-
-	do {
-		calls = 0;
-		for (unsigned i = 0; i < group->size; i++) {
-			brink_loop *loop = group->members[i].loop;
-
-			if (loop == NULL)
-				break;
-			atomic_store_explicit(&loop->thread, brink__os_thread(), memory_order_relaxed);
-			loop->inside = true;
-			calls += brink__tasks_run(loop);
-			loop->inside = false;
-		}
-	} while (calls != 0);
-}
-
-/* When no thread is left. */
-static void discard(brink_group *group)
-{
-	run_last_tasks(group);
-	for (unsigned i = 0; i < group->size; i++)
-		brink_loop_destroy(group->members[i].loop);
-	pthread_cond_destroy(&group->changed);
-	pthread_mutex_destroy(&group->joining);
-	pthread_mutex_destroy(&group->lock);
-	brink__free(group->members);
-	brink__free(group->tag);
-	brink__free(group);
-}
-
 /* The parts that need no thread. On an error nothing is left. */
 static int make(brink_group **made, const struct brink_group_options *options)
 {
@@ -190,7 +155,8 @@ static int make(brink_group **made, const struct brink_group_options *options)
 	take_options(group, options);
 	group->tag = copy_text(options->tag != NULL ? options->tag : "loop");
 	group->members = brink__allocate(group->size, sizeof *group->members);
-	if (group->tag == NULL || group->members == NULL) {
+	group->pipes = brink__allocate(group->size, sizeof *group->pipes);
+	if (group->tag == NULL || group->members == NULL || group->pipes == NULL) {
 		group->size = 0;
 		result = -ENOMEM;
 	}
@@ -200,9 +166,11 @@ static int make(brink_group **made, const struct brink_group_options *options)
 		result = brink_loop_create(&group->members[i].loop, &options->loop);
 		if (result == 0)
 			brink_loop_ref(group->members[i].loop);
+		else
+			group->size = i;
 	}
 	if (result < 0)
-		discard(group);
+		brink__group_discard(group);
 	else
 		*made = group;
 	return result;
@@ -291,7 +259,7 @@ int brink_group_create(brink_group **created, const struct brink_group_options *
 	if (result < 0) {
 		move_gate(group, BRINK__GATE_CANCELLED);
 		join_threads(group);
-		discard(group);
+		brink__group_discard(group);
 		return result;
 	}
 	describe(group);
@@ -327,7 +295,7 @@ int brink_group_destroy(brink_group *group)
 		return -EBUSY;
 	brink_group_stop(group);
 	join_threads(group);
-	discard(group);
+	brink__group_discard(group);
 	return 0;
 }
 

@@ -4,6 +4,8 @@
 
 #include "loop.h"
 
+#include <poll.h>
+
 enum brink__group_gate { BRINK__GATE_CLOSED, BRINK__GATE_OPEN, BRINK__GATE_CANCELLED };
 
 /* A thread and its loop. */
@@ -40,6 +42,7 @@ struct brink_group {
 
 	pthread_mutex_t joining;
 	unsigned threads; /* that were started and not joined yet */
+	struct pollfd *pipes; /* of the loops, for their end */
 
 	/* Written by each placement in turn: far from what all of them read. */
 	_Atomic uint64_t turns;
@@ -50,6 +53,9 @@ static inline bool brink__group_is_ours(const brink_group *group)
 {
 	return group->forks == brink__forks;
 }
+
+/* group_end.c: when no thread is left, or none was started. */
+void brink__group_discard(brink_group *group);
 
 /* group_call.c: has `fn` called on the thread of a loop, waits for that, and returns what it did.
  *   -EBUSY      on that thread, which would wait for itself

@@ -34,6 +34,7 @@ core_files = \
 	%reldir%/executor.h \
 	%reldir%/group.c \
 	%reldir%/group_call.c \
+	%reldir%/group_end.c \
 	%reldir%/group.h \
 	%reldir%/hook.c \
 	%reldir%/list.h \

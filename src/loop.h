@@ -260,12 +260,16 @@ void brink__wakeup_close(brink_loop *loop);
 int brink__wakeup_after_fork(brink_loop *loop);
 /* Sleeps until the next wakeup, on a loop that is being destroyed. */
 void brink__wakeup_wait(brink_loop *loop);
+/* Takes the wakeup of such a loop: from here on another one is told anew. */
+void brink__wakeup_take(brink_loop *loop);
 
 /* resolver.c: the loop's own, made when it is first needed. */
 int brink__loop_resolver(brink_loop *loop, brink_resolver **resolver);
 
 /* socket.c */
 void brink__sockets_end(brink_loop *loop);
+/* Begins that: they end by the loop's tasks, and no more are made. */
+void brink__sockets_cancel(brink_loop *loop);
 void brink__socket_recent_drop(brink_loop *loop); /* socket_create.c */
 void brink__socket_posted(brink_task *task);
 

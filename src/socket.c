@@ -330,15 +330,20 @@ static void cancel_all(brink_loop *loop)
 	}
 }
 
+void brink__sockets_cancel(brink_loop *loop)
+{
+	loop->ending = true;
+	atomic_store_explicit(&loop->turning, brink__os_thread(), memory_order_relaxed);
+	cancel_all(loop);
+}
+
 void brink__sockets_end(brink_loop *loop)
 {
 	if (!brink__loop_is_ours(loop)) {
 		forget_all(loop);
 		return;
 	}
-	loop->ending = true;
-	atomic_store_explicit(&loop->turning, brink__os_thread(), memory_order_relaxed);
-	cancel_all(loop);
+	brink__sockets_cancel(loop);
 	/* Others may still hold references: their release wakes us. */
 	while (loop->sockets != 0)
 		if (brink__tasks_run(loop) == 0)

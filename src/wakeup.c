@@ -38,15 +38,21 @@ void brink_loop_wakeup(brink_loop *loop)
 	brink__wakeup(loop);
 }
 
-void brink__wakeup_wait(brink_loop *loop)
+void brink__wakeup_take(brink_loop *loop)
 {
-	struct pollfd entry = {.fd = loop->wakeup_fds[0], .events = POLLIN};
 	char bytes[64];
 
-	poll(&entry, 1, -1);
 	while (read(loop->wakeup_fds[0], bytes, sizeof bytes) > 0)
 		;
 	atomic_exchange(&loop->wakeup_pending, false);
+}
+
+void brink__wakeup_wait(brink_loop *loop)
+{
+	struct pollfd entry = {.fd = loop->wakeup_fds[0], .events = POLLIN};
+
+	poll(&entry, 1, -1);
+	brink__wakeup_take(loop);
 }
 
 static void on_wakeup(brink_watch *watch, unsigned ready)

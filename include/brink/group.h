@@ -68,8 +68,9 @@ BRINK_API int brink_group_create(brink_group **group, const struct brink_group_o
 
 /* Stops the loops and waits for their threads, then destroys the loops: each as
  * brink_loop_destroy(), which see, and no other thread may then be in, or later make, a call
- * on the group or its loops. In a forked child, which has no such threads, this does nothing.
- * NULL is allowed.
+ * on the group or its loops. What is called last on one, such as an on_close, may post to
+ * another: all of them exist until nothing is left on any. In a forked child, which has no such
+ * threads, this does nothing. NULL is allowed.
  *   -EBUSY   called from one of the group's threads: nothing happened */
 BRINK_API int brink_group_destroy(brink_group *group);
 

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define LOOPS 3u
@@ -290,6 +291,119 @@ static void while_things_are_started(enum kind kind)
 	}
 }
 
+/* ---- connections that end with it ---- */
+
+struct connection {
+	brink_socket_id id;
+	struct pair pair;
+	brink_task notice;
+	unsigned notices;
+	brink_socket *held; /* until the notice is called; or NULL */
+} connections[LOOPS][LOOPS];
+
+static void on_bytes(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	brink_buffer_clear(in);
+}
+
+static void on_notice(brink_task *task)
+{
+	struct connection *connection = brink_container_of(task, struct connection, notice);
+
+	connection->notices++;
+	if (connection->held != NULL)
+		brink_socket_release(connection->held);
+}
+
+/* Of connections[i][j], on loop i: tells loop j. */
+static void tell_other(brink_socket *socket, int error, const char *text, void *arg)
+{
+	struct connection *connection = arg;
+	ptrdiff_t index = connection - &connections[0][0];
+
+	(void)socket;
+	(void)error;
+	(void)text;
+	brink_task_post(brink_group_loop(group, (unsigned)(index % LOOPS)), &connection->notice);
+}
+
+static void open_connection(unsigned i, unsigned j, bool hold)
+{
+	struct connection *connection = &connections[i][j];
+	struct brink_socket_options options = {.on_bytes = on_bytes, .on_close = tell_other, .arg = connection};
+
+	memset(connection, 0, sizeof *connection);
+	connection->pair = open_pair(KIND_UNIX, BRINK_READ);
+	options.fd = connection->pair.ours;
+	brink_task_init(&connection->notice, on_notice);
+	CHECK_OK(brink_socket_create(&connection->id, brink_group_loop(group, i), &options));
+	connection->pair.ours = -1;
+	if (hold)
+		CHECK((connection->held = brink_socket_address(connection->id)) != NULL);
+}
+
+/* Each connection's end tells another loop, on which it is waited for to let the connection go. */
+static void with_connections(bool hold)
+{
+	start(NULL);
+	for (unsigned i = 0; i < LOOPS; i++)
+		for (unsigned j = 0; j < LOOPS; j++)
+			open_connection(i, j, hold);
+	CHECK_OK(brink_group_destroy(group));
+	for (unsigned i = 0; i < LOOPS; i++) {
+		for (unsigned j = 0; j < LOOPS; j++) {
+			CHECK_EQ(connections[i][j].notices, 1);
+			close_pair(&connections[i][j].pair);
+		}
+	}
+}
+
+static void *let_go(void *arg)
+{
+	(void)arg;
+	for (unsigned i = LOOPS; i-- > 0;) {
+		/* Who fails it says so first, and then takes the id. */
+		while (brink_socket_fail(connections[i][0].id, 0, NULL) != -ENOENT)
+			sleep_ms(1);
+		sleep_ms(2);
+		brink_socket_release(connections[i][0].held);
+	}
+	return NULL;
+}
+
+/* The last of them first: the end waits for none before the others. */
+static void while_a_thread_holds_connections(enum kind kind)
+{
+	pthread_t thread;
+
+	(void)kind;
+	start(NULL);
+	for (unsigned i = 0; i < LOOPS; i++)
+		open_connection(i, 0, true);
+	for (unsigned i = 0; i < LOOPS; i++)
+		connections[i][0].notice.call = count;
+	CHECK_EQ(pthread_create(&thread, NULL, let_go, NULL), 0);
+	CHECK_OK(brink_group_destroy(group));
+	CHECK_EQ(seen, LOOPS);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	for (unsigned i = 0; i < LOOPS; i++)
+		close_pair(&connections[i][0].pair);
+}
+
+static void while_connections_tell_other_loops(enum kind kind)
+{
+	(void)kind;
+	with_connections(false);
+}
+
+static void while_other_loops_hold_connections(enum kind kind)
+{
+	(void)kind;
+	with_connections(true);
+}
+
 /* ---- in a forked child ---- */
 
 static _Noreturn void end_child(brink_executor *executor)
@@ -336,6 +450,9 @@ static const struct scenario scenarios[] = {
 	SCENARIO("group-end/while-threads-post", while_threads_post, 0),
 	SCENARIO("group-end/while-loops-post-to-each-other", while_loops_post_to_each_other, 0),
 	SCENARIO("group-end/while-things-are-started", while_things_are_started, 0),
+	SCENARIO("group-end/while-connections-tell-other-loops", while_connections_tell_other_loops, 0),
+	SCENARIO("group-end/while-other-loops-hold-connections", while_other_loops_hold_connections, 0),
+	SCENARIO("group-end/while-a-thread-holds-connections", while_a_thread_holds_connections, 0),
 	SCENARIO("group-end/in-a-child", in_a_child, 0),
 	NO_MORE_SCENARIOS,
 };
