@@ -291,10 +291,11 @@ int brink_group_destroy(brink_group *group)
 {
 	if (group == NULL || !brink__group_is_ours(group))
 		return 0;
-	if (own_group == group)
+	if (own_group == group || group->ending)
 		return -EBUSY;
 	brink_group_stop(group);
 	join_threads(group);
+	group->ending = true;
 	brink__group_discard(group);
 	return 0;
 }

@@ -43,6 +43,7 @@ struct brink_group {
 	pthread_mutex_t joining;
 	unsigned threads; /* that were started and not joined yet */
 	struct pollfd *pipes; /* of the loops, for their end */
+	bool ending; /* who destroys it calls what is left on the loops */
 
 	/* Written by each placement in turn: far from what all of them read. */
 	_Atomic uint64_t turns;

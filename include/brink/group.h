@@ -71,7 +71,7 @@ BRINK_API int brink_group_create(brink_group **group, const struct brink_group_o
  * on the group or its loops. What is called last on one, such as an on_close, may post to
  * another: all of them exist until nothing is left on any. In a forked child, which has no such
  * threads, this does nothing. NULL is allowed.
- *   -EBUSY   called from one of the group's threads: nothing happened */
+ *   -EBUSY   called from one of the group's threads, or from what it calls itself: nothing happened */
 BRINK_API int brink_group_destroy(brink_group *group);
 
 /* Ends the turns of all loops, through their wakeup pipes; their threads call on_stop and

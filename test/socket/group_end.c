@@ -57,6 +57,26 @@ static void by_own_thread(enum kind kind)
 	expect_stopped();
 }
 
+static void destroy_from_task(brink_task *task)
+{
+	(void)task;
+	CHECK_ERROR(brink_group_destroy(group), -EBUSY);
+}
+
+/* Who destroys it stands in for its threads. */
+static void by_last_task(enum kind kind)
+{
+	brink_task task;
+
+	(void)kind;
+	start(NULL);
+	brink_group_stop(group);
+	CHECK_OK(brink_group_join(group));
+	brink_task_init(&task, destroy_from_task);
+	brink_task_post(brink_group_loop(group, 0), &task);
+	expect_stopped();
+}
+
 static void stop_in_start(brink_loop *loop, unsigned index, void *arg)
 {
 	(void)loop;
@@ -442,6 +462,7 @@ static void in_a_child(enum kind kind)
 
 static const struct scenario scenarios[] = {
 	SCENARIO("group-end/by-own-thread", by_own_thread, 0),
+	SCENARIO("group-end/by-last-task", by_last_task, 0),
 	SCENARIO("group-end/by-on-start", by_on_start, 0),
 	SCENARIO("group-end/by-other-threads", by_other_threads, 0),
 	SCENARIO("group-end/by-signal-handler", by_signal_handler, 0),
