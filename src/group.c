@@ -45,14 +45,6 @@ static void tell_started(brink_group *group)
 	pthread_mutex_unlock(&group->lock);
 }
 
-static void tell_over(struct brink__member *member)
-{
-	pthread_mutex_lock(&member->group->lock);
-	member->over = true;
-	pthread_cond_broadcast(&member->group->changed);
-	pthread_mutex_unlock(&member->group->lock);
-}
-
 /* A kernel that refuses to wait is asked again after a rest, so that the loop, with what is on
  * it, survives a shortage; and the log hears of each new reason. Somebody's brink_loop_stop()
  * does not end the loop: connections would be placed on it for ever. */
@@ -90,9 +82,9 @@ static void *member_main(void *arg)
 		group->on_start(member->loop, member->index, group->arg);
 	tell_started(group);
 	run(member);
+	brink__group_calls_end(member);
 	if (group->on_stop != NULL)
 		group->on_stop(member->loop, member->index, group->arg);
-	tell_over(member);
 	return NULL;
 }
 
@@ -163,6 +155,7 @@ static int make(brink_group **made, const struct brink_group_options *options)
 	for (unsigned i = 0; i < group->size && result == 0; i++) {
 		group->members[i].group = group;
 		group->members[i].index = i;
+		brink__list_init(&group->members[i].calls);
 		result = brink_loop_create(&group->members[i].loop, &options->loop);
 		if (result == 0)
 			brink_loop_ref(group->members[i].loop);

@@ -15,7 +15,9 @@ struct brink__member {
 	pthread_t thread;
 	unsigned index;
 	int pinned; /* 0, or why it is not */
-	bool over;  /* the thread touches the loop no more; under the group's lock */
+	/* Under the group's lock: */
+	struct brink_list calls; /* that are waited for: see group_call.c */
+	bool over;               /* no more of them are made */
 };
 
 struct brink_group {
@@ -63,5 +65,7 @@ void brink__group_discard(brink_group *group);
  *   -ECANCELED  the group has been stopped, and `fn` is not called */
 typedef int brink__group_call_fn(void *arg);
 int brink__group_call(brink_group *group, unsigned index, brink__group_call_fn *fn, void *arg);
+/* On the thread, when its loop has ended: those that were not made are answered, and there are no more. */
+void brink__group_calls_end(struct brink__member *member);
 
 #endif

@@ -1,5 +1,6 @@
-/* A call on the thread of a loop. The wait for it ends with the thread, too: what is posted to a loop whose
- * thread has ended is called when the group is destroyed, and its caller may be who is to do that. */
+/* A call on the thread of a loop. What was not called when the loop has ended would be when the group is destroyed,
+ * and the caller may be who is to do that, or whom the thread's on_stop waits for. So the thread takes it back, and
+ * says so, before it calls on_stop. */
 #include "config.h"
 
 #include "group.h"
@@ -8,12 +9,20 @@
 
 struct call {
 	brink_task task;
+	struct brink_list node; /* of the member's calls, until it is answered */
 	brink_group *group;
 	brink__group_call_fn *fn;
 	void *arg;
-	bool done;
 	int result;
 };
+
+/* Under the group's lock. */
+static void answer(struct call *call, int result)
+{
+	call->result = result;
+	brink__list_remove(&call->node);
+	pthread_cond_broadcast(&call->group->changed);
+}
 
 static void on_call(brink_task *task)
 {
@@ -22,9 +31,7 @@ static void on_call(brink_task *task)
 	int result = call->fn(call->arg);
 
 	pthread_mutex_lock(&group->lock);
-	call->result = result;
-	call->done = true;
-	pthread_cond_broadcast(&group->changed);
+	answer(call, result);
 	pthread_mutex_unlock(&group->lock);
 }
 
@@ -38,13 +45,26 @@ int brink__group_call(brink_group *group, unsigned index, brink__group_call_fn *
 	if (!brink__group_is_ours(group) || atomic_load(&group->stopping))
 		return -ECANCELED;
 	brink_task_init(&call.task, on_call);
-	brink_task_post(member->loop, &call.task);
 	pthread_mutex_lock(&group->lock);
-	while (!call.done && !member->over)
+	if (!member->over) {
+		brink__list_append(&member->calls, &call.node);
+		brink_task_post(member->loop, &call.task);
+	}
+	while (call.node.next != NULL)
 		pthread_cond_wait(&group->changed, &group->lock);
-	/* The lock is for others who do the same: nobody else has the loop any more. */
-	if (!call.done)
-		brink_task_cancel(member->loop, &call.task);
 	pthread_mutex_unlock(&group->lock);
 	return call.result;
+}
+
+void brink__group_calls_end(struct brink__member *member)
+{
+	pthread_mutex_lock(&member->group->lock);
+	member->over = true;
+	while (!brink__list_empty(&member->calls)) {
+		struct call *call = brink_container_of(member->calls.next, struct call, node);
+
+		brink_task_cancel(member->loop, &call->task);
+		answer(call, -ECANCELED);
+	}
+	pthread_mutex_unlock(&member->group->lock);
 }

@@ -82,7 +82,8 @@ struct brink_server_options {
 
 /* Listens and begins to serve. Nothing of `options` is needed afterwards, but for what their
  * comments say. Nothing is called on `loop` before its next turn; a group's loops may
- * call at once, before this has returned.
+ * call at once, before this has returned. With BRINK_SERVER_EACH_ACCEPTS it waits until each of
+ * them has made its listeners, so what they call meanwhile must not wait for the caller.
  *   -EINVAL   an option is out of range, misses or is to be left zero; reserved memory is not zero
  *   -EBUSY    called from one of the group's threads with BRINK_SERVER_EACH_ACCEPTS
  *   -ECANCELED   with BRINK_SERVER_EACH_ACCEPTS: brink_group_stop() was called

@@ -257,6 +257,16 @@ static void stop_after_a_while(brink_task *task)
 }
 
 /* The last task that the loop ever calls; what is posted meanwhile comes too late. */
+static void post_stopper(struct stopper *stopper, brink_group *group, unsigned index)
+{
+	stopper->group = group;
+	atomic_init(&stopper->begun, false);
+	brink_task_init(&stopper->task, stop_after_a_while);
+	brink_task_post(brink_group_loop(group, index), &stopper->task);
+	while (!atomic_load(&stopper->begun))
+		sleep_ms(1);
+}
+
 static void group_stops_meanwhile(enum kind kind)
 {
 	for (unsigned index = 0; index < 3; index++) {
@@ -264,13 +274,41 @@ static void group_stops_meanwhile(enum kind kind)
 		struct stopper stopper;
 
 		open_service(&service, kind, EACH_ACCEPTS);
-		stopper.group = service.group;
-		atomic_init(&stopper.begun, false);
-		brink_task_init(&stopper.task, stop_after_a_while);
-		brink_task_post(brink_group_loop(service.group, index), &stopper.task);
-		while (!atomic_load(&stopper.begun))
-			sleep_ms(1);
+		post_stopper(&stopper, service.group, index);
 		expect_canceled(&service);
+		close_service(&service);
+	}
+}
+
+static atomic_bool answered;
+
+static void wait_for_answer(brink_loop *loop, unsigned index, void *arg)
+{
+	(void)loop;
+	(void)index;
+	(void)arg;
+	while (!atomic_load(&answered))
+		sleep_ms(1);
+}
+
+/* Whose on_stop waits for who makes a server on it, as one may that joins a thread of the program's. */
+static void group_waits_as_it_stops(enum kind kind)
+{
+	const struct brink_group_options options = {
+		.loops = 3, .on_stop = wait_for_answer, .loop.backend = backend_name()};
+
+	for (unsigned index = 0; index < 3; index++) {
+		struct service service;
+		struct stopper stopper;
+
+		open_service(&service, kind, EACH_ACCEPTS);
+		CHECK_OK(brink_group_destroy(service.group));
+		CHECK_OK(brink_group_create(&service.group, &options));
+		service.options.group = service.group;
+		atomic_store(&answered, false);
+		post_stopper(&stopper, service.group, index);
+		expect_canceled(&service);
+		atomic_store(&answered, true);
 		close_service(&service);
 	}
 }
@@ -280,6 +318,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("server-options/address-in-use", address_in_use, KINDS_STREAM),
 	SCENARIO("server-options/group-has-stopped", group_has_stopped, KINDS_TCP),
 	SCENARIO("server-options/group-stops-meanwhile", group_stops_meanwhile, KINDS_TCP),
+	SCENARIO("server-options/group-waits-as-it-stops", group_waits_as_it_stops, KINDS_TCP),
 	SCENARIO("server-options/without-memory", without_memory, KIND_TCP | KIND_UNIX),
 	NO_MORE_SCENARIOS,
 };
