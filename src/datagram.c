@@ -53,6 +53,7 @@ static void on_timer(brink_timer *timer)
 {
 	brink_datagram *socket = brink_container_of(timer, brink_datagram, timer);
 
+	brink__timer_aside_came(timer);
 	socket->inside = true;
 	if (socket->stalled) {
 		socket->stalled = false;
@@ -65,7 +66,7 @@ static void on_timer(brink_timer *timer)
 void brink__datagram_try_later(brink_datagram *socket)
 {
 	if (!brink_timer_active(&socket->timer))
-		brink_timer_start(socket->loop, &socket->timer, RETRY_AFTER, 0);
+		brink__timer_start_aside(socket->loop, &socket->timer, RETRY_AFTER);
 }
 
 void brink__datagram_tell(brink_datagram *socket, int error, const struct brink_address *to)
@@ -146,7 +147,7 @@ void brink_datagram_destroy(brink_datagram *socket)
 {
 	if (socket == NULL)
 		return;
-	brink_timer_stop(&socket->timer);
+	brink__timer_stop_aside(&socket->timer);
 	/* First the file, so that nobody finds a socket that is about to end. */
 	brink__unix_remove(&socket->address, &socket->file);
 	if (brink_watch_close(&socket->watch) == -ENOENT && socket->fd >= 0)

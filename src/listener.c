@@ -2,10 +2,9 @@
 #include "config.h"
 
 #include "listener.h"
+#include "loop.h"
 #include "memory.h"
 #include "os.h"
-
-#include <brink/loop.h>
 
 #include <errno.h>
 #include <stdint.h>
@@ -104,7 +103,7 @@ static void close_fd(int *fd)
 
 void brink__listener_close(brink_listener *listener)
 {
-	brink_timer_stop(&listener->timer);
+	brink__timer_stop_aside(&listener->timer);
 	/* First the file, so that nobody finds a socket that is about to end. */
 	brink__unix_remove(&listener->address, &listener->file);
 	if (brink_watch_close(&listener->watch) != -ENOENT)

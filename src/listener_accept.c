@@ -8,9 +8,8 @@
 
 #include "address.h"
 #include "listener.h"
+#include "loop.h"
 #include "os.h"
-
-#include <brink/loop.h>
 
 #include <errno.h>
 #include <string.h>
@@ -101,7 +100,7 @@ static void retry_later(brink_listener *listener)
 	uint64_t most = listener->retry_first > BRINK_SECONDS(1) ? listener->retry_first : BRINK_SECONDS(1);
 
 	listener->retrying = true;
-	brink_timer_start(listener->loop, &listener->timer, listener->retry_next, 0);
+	brink__timer_start_aside(listener->loop, &listener->timer, listener->retry_next);
 	listener->retry_next = listener->retry_next < most / 2 ? listener->retry_next * 2 : most;
 	tell_short(listener);
 }
@@ -110,7 +109,7 @@ void brink__listener_retry_now(brink_listener *listener)
 {
 	listener->retry_next = listener->retry_first;
 	if (listener->retrying)
-		brink_timer_stop(&listener->timer);
+		brink__timer_stop_aside(&listener->timer);
 	listener->retrying = false;
 }
 
@@ -118,6 +117,7 @@ void brink__listener_timer(brink_timer *timer)
 {
 	brink_listener *listener = brink_container_of(timer, brink_listener, timer);
 
+	brink__timer_aside_came(timer);
 	listener->retrying = false;
 	brink__listener_go_on(listener);
 }
@@ -142,7 +142,7 @@ static void drain_on(brink_listener *listener)
 	if (now >= listener->drain_end)
 		finish_drain(listener);
 	else if (!brink_timer_active(&listener->timer))
-		brink_timer_start(listener->loop, &listener->timer, listener->drain_end - now, 0);
+		brink__timer_start_aside(listener->loop, &listener->timer, listener->drain_end - now);
 }
 
 /* ---- without descriptors ---- */

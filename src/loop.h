@@ -225,6 +225,14 @@ void brink__watch_posted(brink_task *task);
 /* timer.c */
 unsigned brink__timers_run(brink_loop *loop);
 void brink__timers_end(brink_loop *loop);
+/* Of a timer that is no reason for the loop to run, since what it belongs to is one: its start, for one call; its stop;
+ * and what its call begins with. It has a callback and this loop's thread has it: they cannot fail. */
+void brink__timer_start_aside(brink_loop *loop, brink_timer *timer, uint64_t after);
+void brink__timer_stop_aside(brink_timer *timer);
+static inline void brink__timer_aside_came(brink_timer *timer)
+{
+	timer->loop->references++; /* as it would by a stop */
+}
 
 /* task.c */
 unsigned brink__tasks_run(brink_loop *loop);

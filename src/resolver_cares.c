@@ -79,7 +79,7 @@ static void end_query(struct ask *ask, int error)
 {
 	struct brink__query *query = ask->query;
 
-	brink__cares_stop_timer(ask->names, &ask->patience);
+	brink__timer_stop_aside(&ask->patience);
 	ask->query = NULL;
 	query->error = error;
 	if (ask->names->closing)
@@ -129,7 +129,7 @@ static void on_patience(brink_timer *timer)
 	struct ask *ask = brink_container_of(timer, struct ask, patience);
 	struct brink__names *names = ask->names;
 
-	brink_loop_ref(names->loop);
+	brink__timer_aside_came(timer);
 	if (names->forks != brink__forks || ask->query->lookup == NULL)
 		return;
 	ask->due++;
@@ -144,7 +144,7 @@ static void on_patience(brink_timer *timer)
 static void begin(struct ask *ask)
 {
 	if (ask->query->family == AF_UNSPEC)
-		brink__cares_start_timer(ask->names, &ask->patience, PATIENCE);
+		brink__timer_start_aside(ask->names->loop, &ask->patience, PATIENCE);
 	put(ask, ask->query->family, on_answer);
 }
 

@@ -28,10 +28,6 @@ struct brink__names {
  * for. From its callbacks it is called again. */
 void brink__cares_enter(struct brink__names *names);
 void brink__cares_leave(struct brink__names *names);
-/* Of a timer that is no reason for the loop to run; when it comes, its call begins with a brink_loop_ref(). */
-void brink__cares_start_timer(struct brink__names *names, brink_timer *timer, uint64_t after);
-void brink__cares_stop_timer(struct brink__names *names, brink_timer *timer);
-
 void brink__cares_ask_postponed(struct brink__names *names);
 
 #endif

@@ -23,27 +23,15 @@ struct door {
 
 /* ---- what it waits for ---- */
 
-void brink__cares_stop_timer(struct brink__names *names, brink_timer *timer)
-{
-	if (brink_timer_stop(timer) == 0)
-		brink_loop_ref(names->loop);
-}
-
-/* It has a callback and this loop's thread has it: it cannot fail. */
-void brink__cares_start_timer(struct brink__names *names, brink_timer *timer, uint64_t after)
-{
-	brink_timer_start(names->loop, timer, after, 0);
-	brink_loop_unref(names->loop);
-}
-
 static void set_timer(struct brink__names *names)
 {
 	struct timeval room, *left;
 
-	brink__cares_stop_timer(names, &names->timer);
+	brink__timer_stop_aside(&names->timer);
 	left = ares_timeout(names->channel, NULL, &room);
 	if (left != NULL)
-		brink__cares_start_timer(names, &names->timer, BRINK_SECONDS(left->tv_sec) + (uint64_t)left->tv_usec * 1000);
+		brink__timer_start_aside(names->loop, &names->timer,
+		                    BRINK_SECONDS(left->tv_sec) + (uint64_t)left->tv_usec * 1000);
 }
 
 void brink__cares_enter(struct brink__names *names)
@@ -102,7 +90,7 @@ static void on_timer(brink_timer *timer)
 {
 	struct brink__names *names = brink_container_of(timer, struct brink__names, timer);
 
-	brink_loop_ref(names->loop);
+	brink__timer_aside_came(timer);
 	if (names->forks != brink__forks)
 		return;
 	process(names, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
@@ -216,7 +204,7 @@ void brink__names_close(struct brink__names *names, struct brink_list *asked)
 
 	(void)asked;
 	names->closing = true;
-	brink__cares_stop_timer(names, &names->timer);
+	brink__timer_stop_aside(&names->timer);
 	brink__os_hold_sigpipe(&held);
 	ares_destroy(names->channel);
 	brink__os_release_sigpipe(&held);

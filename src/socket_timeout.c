@@ -152,7 +152,7 @@ static struct timeout first(struct brink__socket_timing *timing, uint64_t now)
 
 /* ---- the timer ---- */
 
-static int sleep_on(struct brink__socket_timing *timing)
+static void sleep_on(struct brink__socket_timing *timing)
 {
 	brink_loop *loop = timing->socket->loop;
 	uint64_t now = brink_loop_now(loop), at;
@@ -163,11 +163,10 @@ static int sleep_on(struct brink__socket_timing *timing)
 	if (timing->retry_at < at)
 		at = timing->retry_at;
 	atomic_store(&timing->armed, at);
-	if (at == NEVER) {
-		brink_timer_stop(&timing->timer);
-		return 0;
-	}
-	return brink_timer_start(loop, &timing->timer, at > now ? at - now : 0, 0);
+	if (at == NEVER)
+		brink__timer_stop_aside(&timing->timer);
+	else
+		brink__timer_start_aside(loop, &timing->timer, at > now ? at - now : 0);
 }
 
 /* On an executor, which may be busy: on_open, or what has come first, waits for its turn, or is having it. */
@@ -224,6 +223,7 @@ static void on_timer(brink_timer *timer)
 	struct timeout timeout = first(timing, now);
 	bool retry = timing->retry_at <= now;
 
+	brink__timer_aside_came(timer);
 	if (brink__socket_failed(socket))
 		return;
 	if (timeout.at <= now && timing->overdue) {
@@ -333,7 +333,8 @@ int brink__timing_start(brink_socket *socket)
 	note(&timing->read_at, now);
 	note(&timing->written_at, now);
 	note(&timing->rest_at, now); /* it may have been given back before there was a `timing` */
-	return sleep_on(timing);
+	sleep_on(timing);
+	return 0;
 }
 
 void brink__timing_opened(brink_socket *socket)
@@ -375,13 +376,14 @@ int brink__timing_linger(brink_socket *socket)
 	}
 	timing->linger_by = later(brink_loop_now(socket->loop), brink__socket_options(socket)->linger_timeout);
 	timing->overdue = false;
-	return sleep_on(timing);
+	sleep_on(timing);
+	return 0;
 }
 
 void brink__timing_stop(brink_socket *socket)
 {
 	if (get(socket) != NULL)
-		brink_timer_stop(&get(socket)->timer);
+		brink__timer_stop_aside(&get(socket)->timer);
 }
 
 void brink__timing_free(brink_socket *socket)

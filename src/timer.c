@@ -128,6 +128,19 @@ int brink_timer_postpone(brink_timer *timer, uint64_t after)
 	return 0;
 }
 
+void brink__timer_start_aside(brink_loop *loop, brink_timer *timer, uint64_t after)
+{
+	if (!brink_timer_active(timer))
+		loop->references--;
+	brink_timer_start(loop, timer, after, 0);
+}
+
+void brink__timer_stop_aside(brink_timer *timer)
+{
+	if (brink_timer_stop(timer) == 0)
+		timer->loop->references++;
+}
+
 /* From `near` those that are due, which is all of a tick before the limit's. */
 static void take_due(struct brink__wheel *wheel)
 {

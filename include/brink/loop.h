@@ -101,7 +101,9 @@ BRINK_API void brink_loop_wakeup(brink_loop *loop);
 
 /* Raises, or lowers, the number of reasons to keep running by one: to keep a loop
  * running for posts from other threads, or to let it end although something that need
- * not finish is started on it. Each must be matched by the other. */
+ * not finish is started on it. A watch, an active timer, a signal, a child and an idle hook are
+ * one each; so are a listener, a datagram socket and a lookup, and a socket, except while it connects
+ * to a name or is probed. Each must be matched by the other. */
 BRINK_API void brink_loop_ref(brink_loop *loop);
 BRINK_API void brink_loop_unref(brink_loop *loop);
 

@@ -81,6 +81,29 @@ static void paused_in_shortage(enum kind kind)
 	close_stage(&stage);
 }
 
+/* One reason for the loop to run, also while it waits to try again. */
+static void is_one_reason_to_run(enum kind kind)
+{
+	struct stage stage;
+	int client;
+
+	skip_under_valgrind();
+	open_stage(&stage, kind);
+	stage.options.retry_after = BRINK_SECONDS(3600);
+	start_stage(&stage);
+	queue_clients(&stage, &client, 1);
+	limit_descriptors(0);
+	RUN_UNTIL(stage.loop, stage.errors == 1);
+	unlimit_descriptors();
+	brink_loop_unref(stage.loop);
+	CHECK_EQ(brink_loop_run(stage.loop), 0);
+	brink_loop_ref(stage.loop);
+	destroy_listener(&stage);
+	CHECK_EQ(brink_loop_run(stage.loop), 0);
+	close_fd(&client);
+	close_stage(&stage);
+}
+
 static void shed_with_the_spare(enum kind kind)
 {
 	struct brink_accept_counters counters;
@@ -243,6 +266,7 @@ static void create_without_descriptors(enum kind kind)
 static const struct scenario scenarios[] = {
 	SCENARIO("listener-shortage/retried-until-there-is-room", retried_until_there_is_room, KINDS_STREAM),
 	SCENARIO("listener-shortage/paused-in-shortage", paused_in_shortage, KINDS_STREAM),
+	SCENARIO("listener-shortage/is-one-reason-to-run", is_one_reason_to_run, KINDS_STREAM),
 	SCENARIO("listener-shortage/shed-with-the-spare", shed_with_the_spare, KINDS_STREAM),
 	SCENARIO("listener-shortage/destroyed-in-on-error", destroyed_in_on_error, KINDS_STREAM),
 	SCENARIO("listener-shortage/refused-by-a-filter", refused_by_a_filter, KINDS_TCP),

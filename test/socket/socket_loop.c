@@ -129,6 +129,43 @@ static void created_while_destroyed(enum kind kind)
 	close_pair(&second.pair);
 }
 
+static void expect_no_reason(brink_loop *loop)
+{
+	CHECK_EQ(brink_loop_run(loop), 0);
+}
+
+/* One reason for the loop to run, whatever timeouts it has, before and after they are looked at. */
+static void is_one_reason_to_run(enum kind kind)
+{
+	struct brink_socket_options options = {.idle_timeout = BRINK_MS(20), .linger_timeout = BRINK_SECONDS(3600)};
+	brink_loop *loop = new_loop();
+	struct life idle, closing;
+	brink_socket *socket;
+
+	start_life(&idle, loop, kind, &options);
+	options.idle_timeout = BRINK_SECONDS(3600);
+	open_life(&closing, loop, kind, &options);
+	brink_loop_unref(loop);
+	brink_loop_unref(loop);
+	expect_no_reason(loop);
+	RUN_UNTIL(loop, idle.closes == 1);
+	brink_loop_ref(loop); /* its own is gone */
+	expect_no_reason(loop);
+	write_all(closing.pair.theirs, "x", 1);
+	RUN_UNTIL(loop, closing.got == 1);
+	socket = held(&closing);
+	CHECK_OK(brink_socket_close(socket));
+	brink_socket_release(socket);
+	turn(loop);
+	expect_no_reason(loop);
+	brink_loop_ref(loop);
+	close_pair(&closing.pair);
+	CHECK_EQ(brink_loop_run(loop), 0);
+	CHECK_EQ(closing.closes, 1);
+	CHECK_OK(brink_loop_destroy(loop));
+	close_pair(&idle.pair);
+}
+
 struct notice {
 	brink_task task;
 	brink_loop *loop;
@@ -243,6 +280,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-loop/destroyed-with-sockets", destroyed_with_sockets, KINDS_STREAM),
 	SCENARIO("socket-loop/destroyed-with-references", destroyed_with_references, KINDS_STREAM),
 	SCENARIO("socket-loop/created-while-destroyed", created_while_destroyed, KINDS_STREAM),
+	SCENARIO("socket-loop/is-one-reason-to-run", is_one_reason_to_run, KINDS_STREAM),
 	SCENARIO("socket-loop/posted-while-destroyed", posted_while_destroyed, KINDS_STREAM),
 	SCENARIO("socket-loop/child-destroys-its-copy", child_destroys_its_copy, KINDS_STREAM),
 	SCENARIO("socket-loop/child-has-sockets-of-its-own", child_has_sockets_of_its_own, KINDS_STREAM),

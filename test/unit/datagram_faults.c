@@ -328,6 +328,34 @@ static void receives_fail(void)
 	passed("receives that fail");
 }
 
+/* Each of the two is one reason for the loop to run, and none while both are let off; also while one tries again. */
+static void a_retry_is_no_reason_to_run(void)
+{
+	unsigned before;
+
+	fault.call = RECEIVE;
+	fault.error = ENOBUFS;
+	fault.k = 1;
+	fault.times = 1000;
+	fault.count = fault.struck = 0;
+	begin(0);
+	send_batch(0);
+	while (fault.struck == 0)
+		CHECK(brink_loop_run_once(play.loop, (int64_t)BRINK_MS(100)) >= 0);
+	before = fault.struck;
+	brink_loop_unref(play.loop);
+	brink_loop_unref(play.loop);
+	CHECK(brink_loop_run(play.loop) == 0);
+	CHECK(fault.struck == before);
+	brink_loop_ref(play.loop);
+	brink_loop_ref(play.loop);
+	fault.k = 0;
+	turn_until_all_came();
+	fault.error = 0;
+	end();
+	passed("a retry is no reason to run");
+}
+
 static void batches_are_cut_short(void)
 {
 	for (unsigned call = 0; call < CALLS; call++)
@@ -405,6 +433,7 @@ int main(void)
 		sends_fail();
 		a_long_queue();
 		receives_fail();
+		a_retry_is_no_reason_to_run();
 		batches_are_cut_short();
 		batches_are_unknown();
 		joining();
