@@ -50,11 +50,15 @@ static int try(brink_loop *loop, const char *name, size_t length)
 {
 	const struct brink__dispatcher_ops *ops = named(name, length);
 	struct brink__dispatcher_options options = brink__loop_dispatcher_options(loop);
+	int result;
 
 	if (ops == NULL)
 		return -ENOENT;
 	loop->ops = ops;
-	return ops->open(&loop->dispatcher, &options);
+	result = ops->open(&loop->dispatcher, &options);
+	if (result == 0)
+		brink__loop_note_features(loop);
+	return result;
 }
 
 static const char *asked(const char *option)

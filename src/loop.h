@@ -51,6 +51,7 @@ struct brink_loop {
 	/* What other threads and signal handlers touch. */
 	_Atomic(brink_task *) posted; /* the latest first */
 	atomic_uint connections; /* sockets on this loop: what a group places by */
+	atomic_uint features;    /* BRINK_FEATURE_* of the dispatcher */
 	atomic_uint visitors;    /* threads of the library that post at this moment */
 	_Atomic uintptr_t turning; /* brink__os_thread() of who is in run or run_once; 0 */
 	atomic_bool stopping;
@@ -108,10 +109,18 @@ static inline bool brink__loop_on_thread(brink_loop *loop)
 	return brink__likely(atomic_load_explicit(&loop->thread, memory_order_relaxed) == brink__os_thread());
 }
 
-/* BRINK_FEATURE_*, with those that the kernel allows. */
+/* BRINK_FEATURE_*, with those that the kernel allows. Any thread, while another may renew the dispatcher. */
 static inline unsigned brink__loop_features(const brink_loop *loop)
 {
-	return loop->ops->features | (loop->ops->moves != NULL ? loop->ops->moves(loop->dispatcher) : 0);
+	return atomic_load_explicit(&loop->features, memory_order_relaxed);
+}
+
+/* After the dispatcher was opened. */
+static inline void brink__loop_note_features(brink_loop *loop)
+{
+	unsigned moves = loop->ops->moves != NULL ? loop->ops->moves(loop->dispatcher) : 0;
+
+	atomic_store_explicit(&loop->features, loop->ops->features | moves, memory_order_relaxed);
 }
 
 static inline bool brink__tasks_waiting(brink_loop *loop)

@@ -80,6 +80,7 @@ int brink__loop_renew(brink_loop *loop)
 	if (loop->dispatcher != NULL)
 		loop->ops->close(loop->dispatcher);
 	loop->dispatcher = made;
+	brink__loop_note_features(loop);
 	loop->renew = true; /* until all of them are in it */
 	result = add_all(loop, made);
 	loop->incomplete = result < 0;

@@ -234,6 +234,54 @@ static void destroyed_elsewhere(enum kind kind)
 	close_pair(&traveller.pair);
 }
 
+/* ---- asked by any thread ---- */
+
+struct asker {
+	brink_loop *loop;
+	unsigned features;
+	const char *backend, *description;
+	atomic_bool over;
+};
+
+static void *ask_for_ever(void *data)
+{
+	struct asker *asker = data;
+
+	while (!atomic_load(&asker->over)) {
+		CHECK_EQ(brink_loop_features(asker->loop), asker->features);
+		CHECK(brink_loop_backend(asker->loop) == asker->backend);
+		CHECK(brink_loop_description(asker->loop) == asker->description);
+	}
+	return NULL;
+}
+
+static void *turn_here(void *loop)
+{
+	CHECK_OK(brink_loop_run_once(loop, 0));
+	return NULL;
+}
+
+/* While it goes from thread to thread, and may get another queue of the kernel's each time. What is wrong shows under
+ * the sanitizers. */
+static void asked_while_it_moves(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct asker asker = {
+		.loop = loop, .features = brink_loop_features(loop), .backend = brink_loop_backend(loop),
+		.description = brink_loop_description(loop)};
+	pthread_t thread;
+
+	(void)kind;
+	CHECK_EQ(pthread_create(&thread, NULL, ask_for_ever, &asker), 0);
+	for (unsigned i = 0; i < 50; i++) {
+		on_thread(turn_here, loop);
+		turn_here(loop);
+	}
+	atomic_store(&asker.over, true);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* ---- loops beside each other ---- */
 
 struct sleeper {
@@ -505,6 +553,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("thread/again-from-elsewhere", again_from_elsewhere, KINDS_ALL, .promises = {17, 19}),
 	SCENARIO("thread/from-thread-to-thread", from_thread_to_thread, KINDS_ALL, .promises = {19}),
 	SCENARIO("thread/destroyed-elsewhere", destroyed_elsewhere, KINDS_ALL, .promises = {19}),
+	SCENARIO("thread/asked-while-it-moves", asked_while_it_moves, 0, .promises = {19}),
 	SCENARIO("thread/others-come-and-go", others_come_and_go, KINDS_ALL, .promises = {1, 19}),
 	SCENARIO("thread/one-stops-the-other-closes", one_stops_the_other_closes, KINDS_ALL, .promises = {6, 19}),
 	SCENARIO("thread/start-and-stop-elsewhere", start_and_stop_elsewhere, KINDS_ALL, .promises = {19}),
