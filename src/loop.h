@@ -250,7 +250,7 @@ unsigned brink__tasks_run(brink_loop *loop);
 void brink__task_post_visiting(brink_loop *loop, brink_task *task);
 /* The same without a wakeup, in a turn of the loop's. */
 void brink__task_post_here(brink_loop *loop, brink_task *task);
-/* In a forked child: forgets those of the user's, keeps those of watches, sockets and listeners. */
+/* In a forked child: forgets those of the user's, and those that the parent's other threads have to do with. */
 void brink__tasks_after_fork(brink_loop *loop);
 
 /* signal.c */
@@ -290,8 +290,13 @@ void brink__sockets_cancel(brink_loop *loop);
 void brink__socket_recent_drop(brink_loop *loop); /* socket_create.c */
 void brink__socket_posted(brink_task *task);
 
-/* listener_limit.c */
+/* listener_limit.c, messenger.c, server_stop.c, server_gate.c, server_seat.c: tasks that a child goes on with */
 void brink__listener_room(brink_task *task);
+void brink__channel_finish(brink_task *task);
+void brink__server_emptied(brink_task *task);
+void brink__gate_on_news(brink_task *task);
+void brink__gate_on_resume(brink_task *task);
+void brink__seat_on_settle(brink_task *task);
 
 /* choice.c: opens the first backend of a list that works. */
 int brink__choose(brink_loop *loop, const char *list);

@@ -112,8 +112,6 @@ void brink_messenger_destroy(brink_messenger *messenger)
 
 /* ---- channels ---- */
 
-static void finish(brink_task *task);
-
 static void end_session(struct brink__channel *channel)
 {
 	if (channel->session != NULL)
@@ -130,7 +128,7 @@ static void begin(struct brink__channel *channel, brink_socket *socket)
 	channel->end = &channel->first;
 	channel->room.task.call = brink__channel_room;
 	channel->verdict_task.call = brink__channel_verdict;
-	channel->end_task.call = finish;
+	channel->end_task.call = brink__channel_finish;
 	atomic_init(&channel->unprocessed, 1);
 	brink_socket_hold(socket); /* until end_task was called */
 }
@@ -203,7 +201,7 @@ static void users_end(brink_socket *socket)
 		brink_socket_close(socket);
 }
 
-static void finish(brink_task *task)
+void brink__channel_finish(brink_task *task)
 {
 	struct brink__channel *channel = brink_container_of(task, struct brink__channel, end_task);
 	brink_socket *socket = channel->socket;

@@ -146,7 +146,6 @@ int brink__server_adopt(struct brink__gate *gate, int fd);
 int brink__server_watch_signals(brink_server *server);
 void brink__server_forget_signals(brink_server *server);
 void brink__server_gate_news(struct brink__gate *gate); /* is drained, or waits */
-void brink__server_emptied(brink_task *task);
 void brink__server_deadline(brink_timer *timer);
 
 /* server_seat.c */

@@ -27,7 +27,7 @@ static void on_error(brink_listener *listener, int error, void *arg)
 	server->on_accept_error(listener, error, server->arg);
 }
 
-static void on_news(brink_task *task)
+void brink__gate_on_news(brink_task *task)
 {
 	struct brink__gate *gate = brink_container_of(task, struct brink__gate, news);
 	brink_server *server = gate->server;
@@ -53,7 +53,7 @@ static void on_drained(brink_listener *listener, void *arg)
 	brink__server_tell(gate->server, &gate->news, &gate->news_posted);
 }
 
-static void on_resume(brink_task *task)
+void brink__gate_on_resume(brink_task *task)
 {
 	struct brink__gate *gate = brink_container_of(task, struct brink__gate, resume);
 	brink_server *server = gate->server;
@@ -93,8 +93,8 @@ int brink__gate_open(struct brink__gate *gate, const struct brink_server_options
 	unsigned gates = 1;
 	int rc;
 
-	gate->news.call = on_news;
-	gate->resume.call = on_resume;
+	gate->news.call = brink__gate_on_news;
+	gate->resume.call = brink__gate_on_resume;
 	listener.address = gate->text[0] != '\0' ? gate->text : NULL;
 	listener.on_accept = on_accept;
 	listener.on_error = options->on_accept_error != NULL ? on_error : NULL;

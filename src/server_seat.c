@@ -114,7 +114,7 @@ static void add(struct brink__seat *seat, brink_socket *socket)
 	seat->settling[seat->count++].quiet = 0;
 }
 
-static void on_settle(brink_task *task)
+void brink__seat_on_settle(brink_task *task)
 {
 	struct brink__seat *seat = brink_container_of(task, struct brink__seat, settle);
 	brink_server *server = seat->server;
@@ -211,7 +211,7 @@ void brink__seat_init(struct brink__seat *seat, brink_server *server, brink_loop
 	seat->server = server;
 	seat->loop = loop;
 	brink_task_init(&seat->drain, on_drain);
-	brink_task_init(&seat->settle, on_settle);
+	brink_task_init(&seat->settle, brink__seat_on_settle);
 	brink_task_init(&seat->end, on_end);
 	brink_timer_init(&seat->timer, look);
 }

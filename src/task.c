@@ -101,16 +101,24 @@ int brink_task_cancel(brink_loop *loop, brink_task *task)
 	return take_out(&loop->called, task) || take_out(&loop->taken, task) ? 0 : -ENOENT;
 }
 
-static bool is_ours(const brink_task *task)
+/* What was posted for something that lives on in the child, which would never hear of it otherwise. */
+static bool goes_on(const brink_task *task)
 {
-	return task->call == brink__watch_posted || task->call == brink__socket_posted ||
-	       task->call == brink__listener_room;
+	static brink_task_fn *const calls[] = {
+		brink__watch_posted, brink__socket_posted, brink__listener_room, brink__channel_finish,
+		brink__server_emptied, brink__gate_on_news, brink__gate_on_resume, brink__seat_on_settle,
+	};
+
+	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)
+		if (task->call == calls[i])
+			return true;
+	return false;
 }
 
-static void drop_users(brink_task **place)
+static void drop_others(brink_task **place)
 {
 	while (*place != NULL) {
-		if (is_ours(*place))
+		if (goes_on(*place))
 			place = &(*place)->next;
 		else
 			*place = (*place)->next;
@@ -120,6 +128,6 @@ static void drop_users(brink_task **place)
 void brink__tasks_after_fork(brink_loop *loop)
 {
 	take(loop);
-	drop_users(&loop->called);
-	drop_users(&loop->taken);
+	drop_others(&loop->called);
+	drop_others(&loop->taken);
 }

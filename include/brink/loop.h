@@ -117,7 +117,7 @@ BRINK_API void brink_loop_update(brink_loop *loop);
 /* To be called in the child after fork(), before anything else is done with the loop
  * there: gives the child a kernel queue and a wakeup pipe of its own. The calling
  * thread becomes the loop's. Watches, timers, signals and hooks stay started; tasks
- * that were posted and not called belong to the parent and are dropped here. Children
+ * that the program posted and were not called belong to the parent and are dropped here. Children
  * watched by the parent are not the child's: they are stopped. The parent's loop is
  * not affected by the fork, whether or not the child calls this.
  * Where another thread than the loop's forks, the loop must be in its wait or not run:

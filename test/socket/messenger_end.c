@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static void on_end(brink_socket *socket, void *arg)
 {
@@ -31,6 +32,30 @@ static void last_line(enum kind kind)
 	CHECK_EQ(atomic_load(&talk.processed), 2);
 	CHECK_EQ(atomic_load(&talk.ended), 1);
 	expect_text(talk.pair.theirs, "one\ntwo\nbye\n");
+	close_talk(&talk);
+}
+
+/* A child that goes on with the loop, whenever it is forked. */
+static void child_goes_on(enum kind kind)
+{
+	struct talk talk;
+	pid_t pid;
+
+	open_talk(&talk, kind);
+	start_talk(&talk);
+	say(&talk, "one\n");
+	shut_theirs(&talk.pair);
+	for (; atomic_load(&talk.closed) == 0; turn(talk.loop)) {
+		SYSCALL(pid = fork());
+		if (pid == 0) {
+			CHECK_OK(brink_loop_after_fork(talk.loop));
+			RUN_UNTIL(talk.loop, atomic_load(&talk.closed) == 1);
+			CHECK_OK(brink_loop_destroy(talk.loop));
+			_exit(0);
+		}
+		expect_success_of(pid);
+	}
+	CHECK_EQ(atomic_load(&talk.error), 0);
 	close_talk(&talk);
 }
 
@@ -257,6 +282,7 @@ static void descriptor_is_free(enum kind kind)
 
 static const struct scenario scenarios[] = {
 	SCENARIO("messenger-end/last-line", last_line, KINDS_STREAM),
+	SCENARIO("messenger-end/child-goes-on", child_goes_on, KINDS_STREAM),
 	SCENARIO("messenger-end/nothing-said", nothing_said, KINDS_STREAM),
 	SCENARIO("messenger-end/cut-short", cut_short, KINDS_STREAM),
 	SCENARIO("messenger-end/cut-short-elsewhere", cut_short_elsewhere, KINDS_STREAM),

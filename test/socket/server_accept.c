@@ -130,6 +130,29 @@ static void paused_from_the_start(enum kind kind)
 	close_service(&service);
 }
 
+/* Also by a child that goes on with the loop, and was forked before the loop had heard. */
+static void resumed_in_a_child(enum kind kind)
+{
+	struct service service;
+	int client;
+	pid_t pid;
+
+	open_service(&service, kind, ONE_LOOP);
+	start_service(&service);
+	brink_server_pause(service.server);
+	queue_in_vain(&service, &client, 1);
+	brink_server_resume(service.server);
+	SYSCALL(pid = fork());
+	if (pid == 0) {
+		CHECK_OK(brink_loop_after_fork(service.loop));
+		talk_with(&service, &client, 1);
+		_exit(0);
+	}
+	expect_success_of(pid);
+	close_fd(&client);
+	close_service(&service);
+}
+
 /* Those that wait are served before the server ends. */
 static void stopped_while_paused(enum kind kind)
 {
@@ -326,6 +349,7 @@ static void errors_are_counted(enum kind kind)
 static const struct scenario scenarios[] = {
 	SCENARIO("server-accept/paused", paused, KINDS_STREAM),
 	SCENARIO("server-accept/paused-from-the-start", paused_from_the_start, KINDS_STREAM),
+	SCENARIO("server-accept/resumed-in-a-child", resumed_in_a_child, KINDS_STREAM),
 	SCENARIO("server-accept/stopped-while-paused", stopped_while_paused, KINDS_STREAM),
 	SCENARIO("server-accept/destroyed-while-resumed", destroyed_while_resumed, KINDS_STREAM),
 	SCENARIO("server-accept/by-several", by_several, KINDS_STREAM),

@@ -30,6 +30,32 @@ static void nobody_there(enum kind kind)
 	}
 }
 
+/* A child that goes on with the loop stops the server, too, whenever it is forked. */
+static void stopped_in_a_child(enum kind kind)
+{
+	struct service service;
+	int client;
+	pid_t pid;
+
+	open_service(&service, kind, ONE_LOOP);
+	service.options.socket.linger_timeout = BRINK_MS(1);
+	start_service(&service);
+	connect_clients(&service, &client, 1);
+	CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(3600)));
+	while (atomic_load(&service.stopped) == 0) {
+		SYSCALL(pid = fork());
+		if (pid == 0) {
+			CHECK_OK(brink_loop_after_fork(service.loop));
+			RUN_UNTIL(service.loop, atomic_load(&service.stopped) == 1);
+			_exit(0);
+		}
+		expect_success_of(pid);
+		CHECK_OK(brink_loop_run_once(service.loop, -1));
+	}
+	close_fd(&client);
+	close_service(&service);
+}
+
 /* Each client has said many lines, of which none was read; each gets all of them back, and
  * then the end. Half of the connections are not even accepted. */
 static void nothing_is_lost(enum kind kind)
@@ -398,6 +424,7 @@ static void by_a_signal(enum kind kind)
 
 static const struct scenario scenarios[] = {
 	SCENARIO("server-stop/nobody-there", nobody_there, KINDS_STREAM),
+	SCENARIO("server-stop/stopped-in-a-child", stopped_in_a_child, KINDS_STREAM),
 	SCENARIO("server-stop/nothing-is-lost", nothing_is_lost, KINDS_STREAM),
 	SCENARIO("server-stop/nothing-is-lost-of-what-was-told", nothing_is_lost_of_what_was_told, KINDS_STREAM),
 	SCENARIO("server-stop/full-and-more-queued", full_and_more_queued, KINDS_STREAM),
