@@ -24,22 +24,37 @@
 #if defined(__linux__)
 
 #define HAVE_PROCESSOR_SET 1
-typedef cpu_set_t processor_set;
+#define MOST_PROCESSORS 8192 /* as many as a kernel can be built for; it refuses a set without room for its own */
+
+typedef struct {
+	cpu_set_t sets[MOST_PROCESSORS / CPU_SETSIZE];
+} processor_set;
 
 /* Of the calling thread: on Linux each has its own. */
 static int get_allowed(processor_set *set)
 {
-	return sched_getaffinity(0, sizeof *set, set) < 0 ? -errno : 0;
+	return sched_getaffinity(0, sizeof *set, set->sets) < 0 ? -errno : 0;
 }
 
 static int set_allowed(const processor_set *set)
 {
-	return sched_setaffinity(0, sizeof *set, set) < 0 ? -errno : 0;
+	return sched_setaffinity(0, sizeof *set, set->sets) < 0 ? -errno : 0;
+}
+
+static bool has(processor_set *set, size_t processor)
+{
+	return CPU_ISSET_S(processor, sizeof *set, set->sets);
+}
+
+static void put(processor_set *set, size_t processor)
+{
+	CPU_SET_S(processor, sizeof *set, set->sets);
 }
 
 #elif defined(__FreeBSD__)
 
 #define HAVE_PROCESSOR_SET 1
+#define MOST_PROCESSORS CPU_SETSIZE
 typedef cpuset_t processor_set;
 
 static int get_allowed(processor_set *set)
@@ -55,6 +70,7 @@ static int set_allowed(const processor_set *set)
 #elif defined(__DragonFly__)
 
 #define HAVE_PROCESSOR_SET 1
+#define MOST_PROCESSORS CPU_SETSIZE
 typedef cpu_set_t processor_set;
 
 static int get_allowed(processor_set *set)
@@ -77,34 +93,44 @@ static unsigned online(void)
 }
 
 #if defined(HAVE_PROCESSOR_SET)
+#if !defined(__linux__)
+
+static bool has(processor_set *set, size_t processor)
+{
+	return CPU_ISSET(processor, set);
+}
+
+static void put(processor_set *set, size_t processor)
+{
+	CPU_SET(processor, set);
+}
+
+#endif
 
 /* A system with more processors than the set has room for answers with an error. */
 unsigned brink__os_processors(void)
 {
-	processor_set set;
+	processor_set set = {0};
 	unsigned count = 0;
 
-	CPU_ZERO(&set);
 	if (get_allowed(&set) == 0)
-		for (size_t i = 0; i < CPU_SETSIZE; i++)
-			count += CPU_ISSET(i, &set) ? 1 : 0;
+		for (size_t i = 0; i < MOST_PROCESSORS; i++)
+			count += has(&set, i);
 	return count > 0 ? count : online();
 }
 
 int brink__os_pin(unsigned index)
 {
-	processor_set allowed, chosen;
+	processor_set allowed = {0}, chosen = {0};
 	unsigned left = index % brink__os_processors();
 	int result;
 
-	CPU_ZERO(&allowed);
-	CPU_ZERO(&chosen);
 	result = get_allowed(&allowed);
 	if (result < 0)
 		return result;
-	for (size_t i = 0; i < CPU_SETSIZE; i++) {
-		if (CPU_ISSET(i, &allowed) && left-- == 0) {
-			CPU_SET(i, &chosen);
+	for (size_t i = 0; i < MOST_PROCESSORS; i++) {
+		if (has(&allowed, i) && left-- == 0) {
+			put(&chosen, i);
 			return set_allowed(&chosen);
 		}
 	}

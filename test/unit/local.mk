@@ -48,8 +48,8 @@ TESTS += %reldir%/io_uring
 %canon_reldir%_io_uring_LDADD = libbrink-core.la $(LIBURING_LIBS) $(PTHREAD_LIBS)
 endif
 
-# The file that makes system calls for datagrams is compiled into it, with the calls renamed to its
-# own: so the archive's is not linked.
+# The file that makes system calls is compiled into it, with the calls renamed to its own: so the
+# archive's is not linked.
 if LINUX
 check_PROGRAMS += %reldir%/datagram_faults
 TESTS += %reldir%/datagram_faults
@@ -57,4 +57,11 @@ TESTS += %reldir%/datagram_faults
 %canon_reldir%_datagram_faults_CPPFLAGS = $(AM_CPPFLAGS) -Drecvmmsg=faulty_recvmmsg \
 	-Drecvmsg=faulty_recvmsg -Dsendmmsg=faulty_sendmmsg -Dsendmsg=faulty_sendmsg
 %canon_reldir%_datagram_faults_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+
+check_PROGRAMS += %reldir%/processors
+TESTS += %reldir%/processors
+%canon_reldir%_processors_SOURCES = %reldir%/processors.c src/os_thread.c
+%canon_reldir%_processors_CPPFLAGS = $(AM_CPPFLAGS) -Dsched_getaffinity=wide_getaffinity \
+	-Dsched_setaffinity=wide_setaffinity
+%canon_reldir%_processors_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 endif
