@@ -30,7 +30,8 @@ BRINK_API void brink_timer_init(brink_timer *timer, brink_timer_fn *call);
 /* Calls `timer->call` `after` nanoseconds from brink_loop_now(), and then every `period`
  * nanoseconds; 0: only once. Periods are counted from the first deadline, so they do
  * not drift; those that a slow callback let pass are skipped, not made up for. A timer
- * with `after` 0 is called in the next turn. One that is active is moved: the new times
+ * with `after` 0 is called in the next turn (or in this one, when started by a prepare or check
+ * hook, before the turn has come to the timers). One that is active is moved: the new times
  * replace the old ones. A sum beyond the clock's range means never.
  *   -EINVAL   no callback, or active on another loop */
 BRINK_API int brink_timer_start(brink_loop *loop, brink_timer *timer, uint64_t after, uint64_t period);
