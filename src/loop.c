@@ -46,7 +46,7 @@ static int collect(brink_loop *loop, int64_t timeout)
 	timeout = patience(loop, timeout);
 	if (timeout > LONGEST_WAIT)
 		timeout = LONGEST_WAIT;
-	brink__trace(loop, BRINK_TRACE_WAIT, -1, 0, NULL, timeout);
+	brink__trace(loop, BRINK_TRACE_WAIT, -1, 0, NULL, timeout < 0 ? -1 : timeout);
 	loop->counters.waits++;
 	count = loop->ops->wait(loop->dispatcher, loop->events, loop->batch, timeout);
 	loop->unsent = false;

@@ -474,6 +474,7 @@ static void keep_record(const struct brink_trace_record *record, void *context)
 	struct records *records = context;
 
 	records->waits += record->kind == BRINK_TRACE_WAIT;
+	CHECK(record->kind != BRINK_TRACE_WAIT || record->value >= -1);
 	records->wakes += record->kind == BRINK_TRACE_WOKEN;
 	CHECK(records->waits - records->wakes <= 1); /* in pairs */
 	if (record->kind == BRINK_TRACE_EVENT && record->fd == records->fd) {
@@ -519,6 +520,8 @@ static void trace_tells(enum kind kind)
 	CHECK_EQ(records.timers, 1);
 	CHECK_EQ(records.tasks, 1);
 	CHECK_EQ(records.signals, 1);
+	brink_loop_wakeup(loop);
+	CHECK_EQ(brink_loop_run_once(loop, INT64_MIN), 0);
 	brink_loop_set_trace(loop, NULL, NULL);
 	records = (struct records){.fd = pair.ours};
 	run_turn(loop);
