@@ -74,6 +74,8 @@ void brink__watch_posted(brink_task *task)
 	unsigned asked = __atomic_fetch_and(&watch->posted, BUSY, __ATOMIC_ACQ_REL);
 	int result = 0;
 
+	if ((asked & (START | STOP)) == 0 || watch->done == NULL)
+		watch->loop->internal_calls++; /* nobody of the program's is called */
 	/* The loop may have seen an edge of a direction while its reader was busy
 	 * elsewhere, and could not tell whether before or after its EAGAIN: look again. */
 	if ((asked & BRINK__DIRECTIONS) && watch->slot != NULL)

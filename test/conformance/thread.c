@@ -7,6 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+static void on_thread(void *(*act)(void *), void *data)
+{
+	pthread_t thread;
+
+	CHECK_EQ(pthread_create(&thread, NULL, act, data), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
 /* ---- a ticket handed back by another thread ---- */
 
 struct helper {
@@ -124,6 +132,40 @@ static void rearm_ends_the_wait(enum kind kind)
 	close_pair(&pair);
 }
 
+static void *rearm_only(void *probe)
+{
+	CHECK_OK(brink_watch_rearm(&((struct probe *)probe)->watch, BRINK_READ));
+	return NULL;
+}
+
+/* The hand-over calls nobody: a turn with it alone made no call, and the rest of the time is waited. */
+static void rearm_is_no_call(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct pair pair = open_pair(kind, BRINK_READ);
+	struct probe reader;
+	uint64_t before;
+
+	start_probe(loop, &reader, "reader", pair.ours, BRINK_READ);
+	feed(&pair, 5);
+	expect_event(loop, &reader, BRINK_READ, BRINK_WRITE | BRINK_EOF | BRINK_ERROR);
+	CHECK_EQ(read_to_end(&reader, NULL), -EAGAIN);
+	for (unsigned i = 0; i < 5; i++) {
+		unsigned calls = reader.calls;
+
+		on_thread(rearm_only, &reader);
+		before = monotonic_now();
+		if (brink_loop_run_once(loop, (int64_t)BRINK_MS(20)) == 0)
+			CHECK(monotonic_now() - before >= BRINK_MS(20));
+		else
+			CHECK(reader.calls > calls); /* for nothing, where that is permitted */
+	}
+	accept_calls(&reader);
+	stop_probe(&reader);
+	CHECK_OK(brink_loop_destroy(loop));
+	close_pair(&pair);
+}
+
 static void *ask_again(void *probe)
 {
 	sleep_ms(2);
@@ -188,14 +230,6 @@ static void *run_loop(void *data)
 	expect_quiet(traveller->loop, &traveller->reader, BRINK_READ);
 	CHECK_OK(brink_timer_start(traveller->loop, &traveller->timer, BRINK_MS(1), 0));
 	return NULL;
-}
-
-static void on_thread(void *(*act)(void *), void *data)
-{
-	pthread_t thread;
-
-	CHECK_EQ(pthread_create(&thread, NULL, act, data), 0);
-	CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
 /* Created in one, run in others, the earlier ones gone; destroyed here. */
@@ -550,6 +584,7 @@ static const struct scenario scenarios[] = {
 	         .promises = {3, 19}),
 	SCENARIO("thread/read-by-helper", read_by_helper, KINDS_ALL, .promises = {16, 19}),
 	SCENARIO("thread/rearm-ends-the-wait", rearm_ends_the_wait, KINDS_ALL, .promises = {3, 19}, .flags = TRACE_FREE),
+	SCENARIO("thread/rearm-is-no-call", rearm_is_no_call, KINDS_ALL, .promises = {11, 19}, .flags = TRACE_FREE),
 	SCENARIO("thread/again-from-elsewhere", again_from_elsewhere, KINDS_ALL, .promises = {17, 19}),
 	SCENARIO("thread/from-thread-to-thread", from_thread_to_thread, KINDS_ALL, .promises = {19}),
 	SCENARIO("thread/destroyed-elsewhere", destroyed_elsewhere, KINDS_ALL, .promises = {19}),
