@@ -144,7 +144,8 @@ static inline bool brink__ring_write_cancel(struct brink__ring *ring, uint64_t d
 }
 
 /* Whether a cancelled request is over: its last completion is there, or there was nothing
- * to cancel. Completions stay where they are; of those that overflowed nothing is known. */
+ * to cancel. Completions stay where they are. Which ones overflowed cannot be seen: then it is over when the kernel
+ * has nothing left to run (an enter runs a part of it, see uring_flush()). */
 static inline bool brink__ring_over(struct brink__ring *ring, uint64_t data, uint64_t answer)
 {
 	struct io_uring_cqe *cqe;
@@ -154,7 +155,8 @@ static inline bool brink__ring_over(struct brink__ring *ring, uint64_t data, uin
 		if ((cqe->user_data == data && !(cqe->flags & IORING_CQE_F_MORE)) ||
 		    (cqe->user_data == answer && cqe->res == -ENOENT))
 			return true;
-	return io_uring_cq_has_overflow(&ring->uring);
+	return (IO_URING_READ_ONCE(*ring->uring.sq.kflags) & (IORING_SQ_CQ_OVERFLOW | IORING_SQ_TASKRUN)) ==
+	       IORING_SQ_CQ_OVERFLOW;
 }
 
 /* Ends a request, so that nothing holds its file when this returns; false when it could

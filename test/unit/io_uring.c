@@ -393,6 +393,34 @@ static void removal_lets_go_of_the_file(void)
 	}
 }
 
+/* So many have come at once that the completion queue has no room for them, and an enter takes only a part. */
+static void removal_lets_go_in_a_crowd(void)
+{
+	struct brink__slot *slots[MANY], *slot;
+	int fds[MANY][2];
+	int pair[2];
+
+	for (int i = 0; i < MANY; i++) {
+		CHECK(pipe(fds[i]) == 0);
+		slots[i] = add(fds[i][0], BRINK_READ, false);
+	}
+	tcp_pair(pair);
+	slot = add(pair[1], BRINK_READ, false);
+	CHECK(silent());
+	for (int i = 0; i < MANY; i++)
+		put(fds[i][1]);
+	drop(slot);
+	close(pair[1]);
+	CHECK(at_end(pair[0]));
+	close(pair[0]);
+	for (int i = 0; i < MANY; i++) {
+		drop(slots[i]);
+		close(fds[i][0]);
+		CHECK(write(fds[i][1], "x", 1) == -1 && errno == EPIPE);
+		close(fds[i][1]);
+	}
+}
+
 /* The other side is written to all the while, so that removals meet completions that are
  * just being made on another processor. */
 static void *write_on(void *fds)
@@ -831,6 +859,7 @@ static const struct {
 	{"level: starves nobody", level_slots_starve_nobody},
 	{"more requests and completions than the queues hold", more_than_the_queues_hold},
 	{"remove lets go of the file", removal_lets_go_of_the_file},
+	{"remove in a crowd lets go of the file", removal_lets_go_in_a_crowd},
 	{"remove while another processor completes", removal_races_with_completion},
 	{"stale completions are dropped", stale_completions_are_dropped},
 	{"readiness that is over is no event", readiness_that_is_over_is_no_event},
