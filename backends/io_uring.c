@@ -39,8 +39,12 @@ static int uring_wait(struct brink__dispatcher *self, struct brink__event *event
 
 static void cancel(struct brink__dispatcher *self, uint64_t data)
 {
-	if (!brink__ring_cancel(&self->ring, data, data | DATA_CANCEL))
+	int rc = brink__ring_cancel(&self->ring, data, data | DATA_CANCEL);
+
+	if (rc < 0)
 		*self->renew = true;
+	if (rc == -EBADR)
+		self->lost = true;
 	brink__ring_take_back(&self->ring, data);
 }
 

@@ -159,27 +159,27 @@ static inline bool brink__ring_over(struct brink__ring *ring, uint64_t data, uin
 	       IORING_SQ_CQ_OVERFLOW;
 }
 
-/* Ends a request, so that nothing holds its file when this returns; false when it could
+/* Ends a request, so that nothing holds its file when this returns; an error when it could
  * not be tried, or completions were dropped on the way. Seen on Linux 6.18: on a
  * DEFER_TASKRUN ring submitting the cancellation is not enough, for the request lives on
  * until an enter with GETEVENTS runs its end; on others it is. Waiting for completions is
  * not needed, unless another processor is just completing the request: then that comes a
  * moment later. */
-static inline bool brink__ring_cancel(struct brink__ring *ring, uint64_t data, uint64_t answer)
+static inline int brink__ring_cancel(struct brink__ring *ring, uint64_t data, uint64_t answer)
 {
 	int rc;
 
 	if (ring->process != getpid())
-		return true;
+		return 0;
 	if (!brink__ring_write_cancel(ring, data, answer))
-		return false;
+		return -EBUSY;
 	rc = io_uring_submit_and_get_events(&ring->uring);
 	/* EEXIST: another thread's ring. EBADR: the kernel had no memory for completions. */
 	for (int i = 0; i < 1000 && rc != -EEXIST && rc != -EBADR && !brink__ring_over(ring, data, answer); i++) {
 		sched_yield();
 		rc = io_uring_submit_and_get_events(&ring->uring);
 	}
-	return rc != -EEXIST && rc != -EBADR;
+	return rc == -EEXIST || rc == -EBADR ? rc : 0;
 }
 
 /* Takes back what is written with user_data `data`, where the kernel has not taken it so far: when it does, the

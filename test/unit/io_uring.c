@@ -66,6 +66,7 @@ int io_uring_queue_init_params(unsigned count, struct io_uring *uring, struct io
 
 static int enter_answer; /* what the next enter without a wait is answered, once, after it was made */
 static int enter_refusal; /* what all are answered that are not made */
+static bool enter_drops;  /* the next enter without a wait, for want of memory: all that has completed */
 
 int io_uring_submit(struct io_uring *uring)
 {
@@ -85,15 +86,27 @@ int io_uring_submit_and_get_events(struct io_uring *uring)
 		return real == NULL ? -ENOSYS : enter_refusal;
 	rc = real(uring);
 	enter_answer = 0;
-	return answer != 0 ? answer : rc;
+	if (!enter_drops)
+		return answer != 0 ? answer : rc;
+	enter_drops = false;
+	while (io_uring_cq_ready(uring) > 0) {
+		io_uring_cq_advance(uring, io_uring_cq_ready(uring));
+		io_uring_get_events(uring);
+	}
+	return -EBADR;
 }
 
 /* ---- what the loop would do ---- */
 
+static unsigned receive_buffers; /* of the next ring */
+
 static int open_ring(unsigned count)
 {
-	const struct brink__dispatcher_options options = {
-		.table = &table, .batch = 256, .ring_entries = count, .renew = &renew};
+	const struct brink__dispatcher_options options = {.table = &table,
+	                                                  .batch = 256,
+	                                                  .ring_entries = count,
+	                                                  .receive_buffers = receive_buffers,
+	                                                  .renew = &renew};
 
 	return ops->open(&ring, &options);
 }
@@ -708,6 +721,41 @@ static void kernel_without_memory(void)
 	close(pipe_fds[1]);
 }
 
+/* A stream must not have a hole: where the kernel has dropped the answer to one that receives, it fails. */
+static void stream_whose_answer_is_dropped(void)
+{
+	struct brink__stream stream = {.end = BRINK__STREAM_GOES_ON};
+	struct brink__slot *slot, *other;
+	int pair[2], pipe_fds[2];
+	bool receives;
+
+	ops->close(ring);
+	receive_buffers = 16;
+	CHECK(open_ring(entries) == 0);
+	receive_buffers = 0;
+	receives = ops->moves(ring) & BRINK_FEATURE_RECEIVE;
+	tcp_pair(pair);
+	CHECK(pipe(pipe_fds) == 0);
+	other = add(pipe_fds[0], BRINK_READ, false);
+	slot = add(pair[1], BRINK_READ, false);
+	CHECK(brink__stream_attach(&table, pair[1], &stream) == 0);
+	CHECK(silent());
+	put(pair[0]);
+	close(pair[0]);
+	enter_drops = true;
+	drop(other);
+	CHECK(renew);
+	renew = false;
+	ops->close(ring); /* as a renewal does */
+	CHECK(stream.end == (receives ? -EIO : BRINK__STREAM_GOES_ON));
+	brink__stream_detach(&table, pair[1], &stream);
+	slot->token = 0;
+	close(pair[1]);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	CHECK(open_ring(entries) == 0);
+}
+
 /* The kernel takes a write only when its bytes, and its descriptor, may be another's. */
 static void what_was_removed_is_not_sent(void)
 {
@@ -868,6 +916,7 @@ static const struct {
 	{"timeouts and signals", timeouts_and_signals},
 	{"a host polls the descriptor", host_polls_the_descriptor},
 	{"a kernel without memory", kernel_without_memory},
+	{"a stream whose answer is dropped fails", stream_whose_answer_is_dropped},
 	{"what was removed is not sent", what_was_removed_is_not_sent},
 	{"changes hands only before it runs", changes_hands_only_before_it_runs},
 	{"close lets go of all files", closing_lets_go_of_all_files},
