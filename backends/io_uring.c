@@ -226,7 +226,7 @@ static int uring_open(struct brink__dispatcher **result, const struct brink__dis
 
 const struct brink__dispatcher_ops brink__io_uring = {
 	.name = "io_uring",
-	.note = "receives for sockets since Linux 6.1; needs 5.11, and kernel.io_uring_disabled to be 0",
+	.note = "receives for sockets since Linux 6.1; needs 5.13, and kernel.io_uring_disabled to be 0",
 	.features = BRINK_FEATURE_FD | BRINK_FEATURE_SCALES | BRINK_FEATURE_QUEUED,
 	.open = uring_open,
 	.close = uring_close,

@@ -62,7 +62,8 @@ static inline int brink__ring_open(struct brink__ring *ring, unsigned entries)
 		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL,
 		0,
 	};
-	const unsigned needed = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG; /* Linux 5.11 */
+	/* Linux 5.13: multishot polls have no flag of their own, and came with these tags. */
+	const unsigned needed = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_RSRC_TAGS;
 	int rc = -EINVAL;
 
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0] && rc == -EINVAL; i++) {

@@ -877,6 +877,7 @@ static int lowest_free(void)
 static void refusals_are_passed_on(void)
 {
 	const int answers[] = {-ENOSYS, -EPERM, -ENOMEM};
+	const unsigned features[] = {IORING_FEAT_NODROP, IORING_FEAT_EXT_ARG, IORING_FEAT_RSRC_TAGS};
 	const int before = lowest_free();
 	struct rlimit limit, none;
 
@@ -885,8 +886,10 @@ static void refusals_are_passed_on(void)
 		CHECK(open_ring(8) == answers[i]);
 	}
 	refusal = 0;
-	lacked_features = IORING_FEAT_NODROP;
-	CHECK(open_ring(8) == -ENOSYS);
+	for (size_t i = 0; i < sizeof features / sizeof features[0]; i++) {
+		lacked_features = features[i];
+		CHECK(open_ring(8) == -ENOSYS);
+	}
 	lacked_features = 0;
 	CHECK(open_ring(1u << 20) == -EINVAL);
 	getrlimit(RLIMIT_NOFILE, &limit);
