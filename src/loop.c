@@ -304,6 +304,7 @@ int brink_loop_prepare(brink_loop *loop, int64_t *timeout)
 		loop->unsent = false; /* else it is flushed once more, and nobody is told what that said */
 	}
 	leave(loop);
+	take_all(loop, loop->ops->gather); /* as run_once: the host may fork before its turn */
 	*timeout = patience(loop, result > 0 ? 0 : -1);
 	return result < 0 ? result : 0;
 }

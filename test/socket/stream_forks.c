@@ -59,6 +59,32 @@ static void between_turns(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* A host forks where it would wait. */
+static void before_the_hosts_turn(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct life life;
+	int64_t timeout = 0;
+	pid_t child;
+
+	open_life(&life, loop, kind, &(struct brink_socket_options){.on_bytes = say_back});
+	turn(loop);
+	write_all(life.pair.theirs, "bytes", 5);
+	CHECK_OK(brink_loop_prepare(loop, &timeout));
+	child = fork();
+	SYSCALL(child);
+	if (child == 0) {
+		CHECK_OK(brink_loop_after_fork(loop));
+		RUN_UNTIL(loop, life.got == 5);
+		turn_some(loop);
+		_exit(0);
+	}
+	expect_success_of(child);
+	expect_heard(&life, "bytes", 5);
+	end_life(&life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* ---- in a callback ---- */
 
 #define MANY 12u /* more than queues of two entries hold answers */
@@ -151,6 +177,7 @@ static void before_all_is_sent(enum kind kind)
 
 static const struct scenario scenarios[] = {
 	SCENARIO("stream-forks/between-turns", between_turns, KINDS_STREAM),
+	SCENARIO("stream-forks/before-the-hosts-turn", before_the_hosts_turn, KINDS_STREAM),
 	SCENARIO("stream-forks/before-all-is-seen", before_all_is_seen, KINDS_STREAM),
 	SCENARIO("stream-forks/before-all-is-sent", before_all_is_sent, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
