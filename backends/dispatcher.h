@@ -133,8 +133,8 @@ struct brink__dispatcher_ops {
 	 * now learns it in no other way. To be called until it says 0. */
 	int (*gather)(struct brink__dispatcher *, struct brink__event *, int capacity);
 
-	/* Optional: the calling thread may be about to end. What of a move would be lost with it, is ended
-	 * and begun anew by the next wait; what has come of it is reported as by a wait. To be called until
+	/* Optional: the calling thread may be about to end, or to leave the rest to another. What only it could end, is
+	 * ended, and begun anew by the next wait; what has come of moves is reported as by a wait. To be called until
 	 * it says 0. */
 	int (*rest)(struct brink__dispatcher *, struct brink__event *, int capacity);
 

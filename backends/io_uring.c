@@ -135,19 +135,19 @@ static int uring_adopt(struct brink__dispatcher *self)
 	return self->ring.owner != 0 && self->ring.owner != brink__ring_thread() ? -EXDEV : 0;
 }
 
-/* A thread that ends runs what its requests have still to do: they receive, and where the completion queue
- * is full then, nobody but that thread could fetch the rest. */
+/* Only the thread whose requests they are can end them so that nothing holds their files when that is done. And one
+ * that ends runs what they have still to do: they receive, and where the completion queue is full then, nobody but that
+ * thread could fetch the rest. */
 static int uring_rest(struct brink__dispatcher *self, struct brink__event *events, int capacity)
 {
-	int count;
+	int count, kept;
 
-	if (self->table->stream_count == 0)
-		return 0;
 	brink__ring_quiet(&self->ring);
-	do
+	do {
 		count = brink__requests_harvest(self, events, capacity);
-	while (count == 0 && brink__requests_fetch(self));
-	return count;
+		kept = brink__requests_sift(self, events, count);
+	} while (kept == 0 && (count > 0 || brink__requests_fetch(self)));
+	return kept;
 }
 
 static int uring_gather(struct brink__dispatcher *self, struct brink__event *events, int capacity)

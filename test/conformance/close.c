@@ -3,7 +3,9 @@
 #include "removal.h"
 
 #include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -150,6 +152,56 @@ static void port_bound_again_in_callback(enum kind kind)
 	end_loop(loop, &pair);
 }
 
+struct elsewhere {
+	brink_loop *loop;
+	brink_timer timer;
+	pthread_mutex_t life; /* of the thread, which waits for it */
+	atomic_bool has_run;
+};
+
+static void timer_stops(brink_timer *timer)
+{
+	brink_loop_stop(brink_container_of(timer, struct elsewhere, timer)->loop);
+}
+
+static void *run_and_live_on(void *data)
+{
+	struct elsewhere *elsewhere = data;
+
+	CHECK_OK(brink_timer_start(elsewhere->loop, &elsewhere->timer, BRINK_MS(1), 0));
+	CHECK_EQ(brink_loop_run(elsewhere->loop), 1);
+	atomic_store(&elsewhere->has_run, true);
+	pthread_mutex_lock(&elsewhere->life);
+	pthread_mutex_unlock(&elsewhere->life);
+	return NULL;
+}
+
+/* What the loop waited for on a thread that has run it, and does something else now, is over with the loop. */
+static void port_bound_again_after_destroy(enum kind kind)
+{
+	for (int round = 0; round < 4; round++) {
+		struct elsewhere elsewhere = {.loop = new_loop(), .life = PTHREAD_MUTEX_INITIALIZER};
+		int listener = open_listener(kind, 4);
+		struct sockaddr_storage address;
+		socklen_t length = sizeof address;
+		struct probe probe;
+		pthread_t thread;
+
+		SYSCALL(getsockname(listener, (struct sockaddr *)&address, &length));
+		start_probe(elsewhere.loop, &probe, "listener", listener, BRINK_READ);
+		brink_timer_init(&elsewhere.timer, timer_stops);
+		pthread_mutex_lock(&elsewhere.life);
+		CHECK_EQ(pthread_create(&thread, NULL, run_and_live_on, &elsewhere), 0);
+		while (!atomic_load(&elsewhere.has_run))
+			sleep_ms(1);
+		CHECK_OK(brink_loop_destroy(elsewhere.loop));
+		close_fd(&listener);
+		bind_again((struct sockaddr *)&address, length);
+		pthread_mutex_unlock(&elsewhere.life);
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+	}
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("removal/peer-sees-close", peer_sees_close, KINDS_ALL, .promises = {21}),
 	SCENARIO("removal/peer-sees-close-in-callback", peer_sees_close_in_callback, KINDS_ALL,
@@ -158,6 +210,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("removal/port-bound-again", port_bound_again, KINDS_TCP, .promises = {21}),
 	SCENARIO("removal/port-bound-again-in-callback", port_bound_again_in_callback, KINDS_TCP,
 	         .promises = {21}),
+	SCENARIO("removal/port-bound-again-after-destroy", port_bound_again_after_destroy, KINDS_TCP,
+	         .promises = {19, 21}),
 	NO_MORE_SCENARIOS,
 };
 
