@@ -177,12 +177,13 @@ static void fail_the_lost(struct brink__dispatcher *self)
 	}
 }
 
-/* What was received, or written, but not taken so far, is left in the streams. */
+/* What was received, or written, but not taken so far, is left in the streams; and no request holds its file any
+ * more. */
 static void settle(struct brink__dispatcher *self)
 {
 	struct brink__event event;
 
-	if (self->ring.process != getpid() || self->table->stream_count == 0)
+	if (self->ring.process != getpid())
 		return;
 	do
 		while (io_uring_cq_ready(&self->ring.uring) > 0)

@@ -799,15 +799,15 @@ static void changes_hands_only_before_it_runs(void)
 
 static void closing_lets_go_of_all_files(void)
 {
-	int pairs[20][2];
+	int pairs[MANY][2];
 
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < MANY; i++) {
 		tcp_pair(pairs[i]);
 		add(pairs[i][1], BRINK_READ, false);
 	}
 	CHECK(silent());
 	ops->close(ring);
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < MANY; i++) {
 		close(pairs[i][1]);
 		if ((refused_flags & IORING_SETUP_SUBMIT_ALL) == 0)
 			CHECK(at_end(pairs[i][0]));
