@@ -84,7 +84,8 @@ BRINK_API int brink_loop_run(brink_loop *loop);
  * nothing started and a negative timeout returns 0 instead of waiting for ever. Errors as
  * brink_loop_run(). A thread that has turned the loop by this alone, and ends, while another goes on with
  * it: on io_uring, where more has arrived at that moment than the completion queue holds, the sockets
- * concerned fail with -EIO. brink_loop_run() leaves nothing behind when it returns. */
+ * concerned fail with -EIO. Where it lives on, io_uring holds what was watched until then for some milliseconds more,
+ * although it is closed. brink_loop_run() leaves nothing behind when it returns. */
 BRINK_API int brink_loop_run_once(brink_loop *loop, int64_t timeout);
 
 /* Makes run and run_once return after the turn they are in. The stop is remembered
