@@ -224,7 +224,7 @@ static int send_first(brink_http_client *client)
 	return rc == -ENOMEM ? rc : 0;
 }
 
-static void start(brink_task *task)
+void brink__http_client_begin(brink_task *task)
 {
 	brink_http_client *client = brink_container_of(task, brink_http_client, task);
 	int rc;
@@ -298,7 +298,7 @@ static void set_up(brink_http_client *client, brink_loop *loop, const struct bri
 		brink__resolver_hold(client->socket.resolver);
 	client->timeout = options->timeout == 0 ? TIMEOUT : options->timeout;
 	client->end = &client->first;
-	brink_task_init(&client->task, start);
+	brink_task_init(&client->task, brink__http_client_begin);
 	brink_timer_init(&client->timer, on_timeout);
 }
 

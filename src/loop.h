@@ -290,13 +290,15 @@ void brink__sockets_cancel(brink_loop *loop);
 void brink__socket_recent_drop(brink_loop *loop); /* socket_create.c */
 void brink__socket_posted(brink_task *task);
 
-/* listener_limit.c, messenger.c, server_stop.c, server_gate.c, server_seat.c: tasks that a child goes on with */
+/* listener_limit.c, messenger.c, server_stop.c, server_gate.c, server_seat.c, http_client.c or http_none.c: tasks that a
+ * child goes on with */
 void brink__listener_room(brink_task *task);
 void brink__channel_finish(brink_task *task);
 void brink__server_emptied(brink_task *task);
 void brink__gate_on_news(brink_task *task);
 void brink__gate_on_resume(brink_task *task);
 void brink__seat_on_settle(brink_task *task);
+void brink__http_client_begin(brink_task *task);
 
 /* choice.c: opens the first backend of a list that works. */
 int brink__choose(brink_loop *loop, const char *list);

@@ -107,6 +107,7 @@ static bool goes_on(const brink_task *task)
 	static brink_task_fn *const calls[] = {
 		brink__watch_posted, brink__socket_posted, brink__listener_room, brink__channel_finish,
 		brink__server_emptied, brink__gate_on_news, brink__gate_on_resume, brink__seat_on_settle,
+		brink__http_client_begin,
 	};
 
 	for (size_t i = 0; i < sizeof calls / sizeof calls[0]; i++)

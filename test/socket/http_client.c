@@ -119,6 +119,30 @@ static void well_served(enum kind kind)
 	close_web(&web);
 }
 
+/* What was asked for and not sent when a process forks, each of the two asks for. */
+static void asked_before_a_fork(enum kind kind)
+{
+	struct caller caller;
+	struct web web;
+	pid_t child;
+
+	open_web(&web, kind, EACH_ACCEPTS); /* the child has none of its threads */
+	start_web(&web);
+	open_caller(&caller, web.service.loop, &web.service.address);
+	CHECK_OK(begin(&caller, "GET", "/x", ""));
+	child = fork();
+	SYSCALL(child);
+	if (child == 0)
+		CHECK_OK(brink_loop_after_fork(web.service.loop));
+	RUN_UNTIL(web.service.loop, caller.over == 1);
+	CHECK_EQ(caller.error, 0);
+	if (child == 0)
+		_exit(0);
+	expect_success_of(child);
+	brink_http_client_destroy(caller.client);
+	close_web(&web);
+}
+
 static void refused_fetches(enum kind kind)
 {
 	static const struct brink_http_header bad[] = {
@@ -515,6 +539,7 @@ static void refused_names(enum kind kind)
 
 static const struct scenario scenarios[] = {
 	SCENARIO("http-client/well-served", well_served, KINDS_STREAM),
+	SCENARIO("http-client/asked-before-a-fork", asked_before_a_fork, KIND_TCP | KIND_TCP6),
 	SCENARIO("http-client/refused-fetches", refused_fetches, KIND_NONE),
 	SCENARIO("http-client/responses", responses, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/stale", stale, KIND_TCP | KIND_UNIX),
