@@ -109,19 +109,15 @@ static void answered_in_a_pair(void)
 {
 	brink_loop *loop = new_loop();
 	struct post *post = open_post(loop, AF_UNIX);
-	int fds[2];
+	int other = hand_over_pair(post);
 
-	SYSCALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds));
-	set_nonblocking(fds[1]);
-	post->options.address = NULL;
-	post->options.fd = fds[0];
 	post->act = reply_to_all;
 	start_post(post);
-	SYSCALL(send(fds[1], numbered(2, 50), 50, 0));
+	SYSCALL(send(other, numbered(2, 50), 50, 0));
 	RUN_UNTIL(loop, post->count == 1);
-	CHECK_EQ(receive_plain(fds[1], 2, NULL), 50);
+	CHECK_EQ(receive_plain(other, 2, NULL), 50);
 	close_post(post);
-	close_fd(&fds[1]);
+	close_fd(&other);
 	CHECK_OK(brink_loop_destroy(loop));
 }
 

@@ -262,18 +262,14 @@ static void no_room_in_a_pair(unsigned flags)
 {
 	brink_loop *loop = new_loop();
 	struct post *post = open_post(loop, AF_UNIX);
-	int fds[2];
+	int other = hand_over_pair(post);
 
-	SYSCALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds));
-	set_nonblocking(fds[1]);
-	post->options.address = NULL;
-	post->options.fd = fds[0];
 	post->options.flags = flags;
 	post->options.queue_limit = 100000;
 	start_post(post);
-	fill_and_drain(loop, post, fds[1], NULL);
+	fill_and_drain(loop, post, other, NULL);
 	close_post(post);
-	close_fd(&fds[1]);
+	close_fd(&other);
 	CHECK_OK(brink_loop_destroy(loop));
 }
 

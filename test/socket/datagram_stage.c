@@ -176,6 +176,17 @@ struct post *start_new_post(brink_loop *loop, int family)
 	return post;
 }
 
+int hand_over_pair(struct post *post)
+{
+	int fds[2];
+
+	SYSCALL(socketpair(AF_UNIX, SOCK_DGRAM, 0, fds));
+	set_nonblocking(fds[1]);
+	post->options.address = NULL;
+	post->options.fd = fds[0];
+	return fds[1];
+}
+
 void destroy_socket(struct post *post)
 {
 	brink_datagram *socket = post->socket;

@@ -46,6 +46,8 @@ struct post *open_post(brink_loop *loop, int family);
 int try_post(struct post *post);
 void start_post(struct post *post); /* must succeed */
 struct post *start_new_post(brink_loop *loop, int family);
+/* The options name no address but one end of a pair of sockets; the other, which is non-blocking. */
+int hand_over_pair(struct post *post);
 void destroy_socket(struct post *post);
 void close_post(struct post *post); /* frees it */
 
