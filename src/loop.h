@@ -290,8 +290,8 @@ void brink__sockets_cancel(brink_loop *loop);
 void brink__socket_recent_drop(brink_loop *loop); /* socket_create.c */
 void brink__socket_posted(brink_task *task);
 
-/* listener_limit.c, messenger.c, server_stop.c, server_gate.c, server_seat.c, http_client.c or http_none.c: tasks that a
- * child goes on with */
+/* Tasks that a forked child goes on with: of listener_limit.c, messenger.c, server_stop.c, server_gate.c,
+ * server_seat.c, http_client.c or http_none.c */
 void brink__listener_room(brink_task *task);
 void brink__channel_finish(brink_task *task);
 void brink__server_emptied(brink_task *task);
