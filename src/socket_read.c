@@ -165,15 +165,16 @@ static void tell_bytes(brink_socket *socket)
 		brink__count(&socket->messages, 1);
 	atomic_store_explicit(&socket->refused, false, memory_order_relaxed);
 	call_on_bytes(socket);
-	/* Read on, what it leaves would grow as long as the peer sends and does not read. */
-	if (brink_buffer_length(&socket->in) != 0 && socket->config->raw && atomic_load(&socket->refused))
+	/* Read on, what it leaves would grow as long as the peer sends and does not read. A messenger may have left the
+	 * buffer to another thread. */
+	if (socket->config->raw && brink_buffer_length(&socket->in) != 0 && atomic_load(&socket->refused))
 		brink__socket_wait_for_low(socket);
 }
 
 /* Two that see the low mark at once ask for it twice. */
 static void tell_again(brink_socket *socket)
 {
-	if (brink_buffer_length(&socket->in) != 0 || !socket->config->raw)
+	if (!socket->config->raw || brink_buffer_length(&socket->in) != 0)
 		tell_bytes(socket);
 }
 
