@@ -133,18 +133,17 @@ static void answered_by_a_long_name(enum kind kind)
 {
 	brink_loop *loop = new_loop();
 	struct post *post = start_new_post(loop, AF_UNIX), *connected = open_post(loop, AF_UNIX);
-	struct brink_address address, given;
-	struct sockaddr_un un;
+	struct brink_address address, given, room = post->address; /* valgrind looks for a NUL behind the struct */
+	struct sockaddr_un *un = (struct sockaddr_un *)&room.storage;
 	int plain = socket(AF_UNIX, SOCK_DGRAM, 0);
 
 	(void)kind;
 	SYSCALL(plain);
 	set_nonblocking(plain);
-	memcpy(&un, &post->address.storage, sizeof un);
-	memset(un.sun_path + strlen(un.sun_path), 'p', sizeof un.sun_path - strlen(un.sun_path));
-	SYSCALL(bind(plain, (struct sockaddr *)&un, sizeof un));
+	memset(un->sun_path + strlen(un->sun_path), 'p', sizeof un->sun_path - strlen(un->sun_path));
+	SYSCALL(bind(plain, (struct sockaddr *)un, sizeof *un));
 	CHECK_OK(brink_address_of(plain, &address));
-	CHECK_OK(brink_address_from_sockaddr(&given, (struct sockaddr *)&un, sizeof un));
+	CHECK_OK(brink_address_from_sockaddr(&given, (struct sockaddr *)un, sizeof *un));
 	CHECK(brink_address_equal(&address, &given));
 	post->act = reply_to_all;
 	send_plain(plain, &post->address, 1, 10);
@@ -153,7 +152,7 @@ static void answered_by_a_long_name(enum kind kind)
 	CHECK_EQ(receive_plain(plain, 1, NULL), 10);
 	/* Connected to it. */
 	SYSCALL(connected->options.fd = socket(AF_UNIX, SOCK_DGRAM, 0));
-	SYSCALL(connect(connected->options.fd, (struct sockaddr *)&un, sizeof un));
+	SYSCALL(connect(connected->options.fd, (struct sockaddr *)un, sizeof *un));
 	connected->options.address = NULL;
 	start_post(connected);
 	CHECK_OK(brink_datagram_send(connected->socket, numbered(2, 10), 10, NULL));
