@@ -87,20 +87,6 @@ check()
 	echo "$*" >>valgrind/checks
 }
 
-# What a backend's own code does is in these, and needs no threads.
-groups="end removal level helper change file timer hook errors model"
-
-# check_groups PROGRAM BACKEND GROUP...
-check_groups()
-{
-	checked=$1
-	backend=$2
-	shift 2
-	for group in "$@"; do
-		check "$(basename "$checked")-$backend-$group" "$checked" "--backend=$backend" "--match=$group/*"
-	done
-}
-
 # What Valgrind translates is most of its work: what the program has run itself its processes need not have
 # translated once more, each for itself.
 rehearsed=
@@ -112,6 +98,21 @@ for scenario in client/single-is-shared@tcp http-client/well-served http-serve/p
 	server-serve/many-clients@tcp socket-write/gathered@tcp tls/client-certificate tls/resumed-1.2; do
 	rehearsed_of_sockets="$rehearsed_of_sockets --rehearse=$scenario"
 done
+
+# What a backend's own code does is in these, and needs no threads.
+groups="end removal level helper change file timer hook errors model"
+
+# check_groups PROGRAM BACKEND GROUP...
+check_groups()
+{
+	checked=$1
+	backend=$2
+	shift 2
+	for group in "$@"; do
+		# shellcheck disable=SC2086
+		check "$(basename "$checked")-$backend-$group" "$checked" "--backend=$backend" "--match=$group/*" $rehearsed
+	done
+}
 
 # On epoll everything is run. Valgrind (3.19) does not know that io_uring_enter() may block: it
 # stops all other threads of the process meanwhile, so that what these would do is waited for in
