@@ -31,7 +31,7 @@ static void set_timer(struct brink__names *names)
 	left = ares_timeout(names->channel, NULL, &room);
 	if (left != NULL)
 		brink__timer_start_aside(names->loop, &names->timer,
-		                    BRINK_SECONDS(left->tv_sec) + (uint64_t)left->tv_usec * 1000);
+		                         BRINK_SECONDS(left->tv_sec) + (uint64_t)left->tv_usec * 1000);
 }
 
 void brink__cares_enter(struct brink__names *names)

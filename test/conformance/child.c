@@ -56,8 +56,10 @@ static _Noreturn PRINTF_LIKE(4, 0) void end_as(enum verdict verdict, const char 
 
 	vsnprintf(text + used, sizeof text - (size_t)used, format, arguments);
 	set_verdict(verdict, text);
-	if (rehearsing)
+	if (rehearsing) {
 		fprintf(stderr, "brink-conformance: in the rehearsal of %s: %s\n", the_test->scenario->name, text);
+		remove_directory(the_plan);
+	}
 	if (ftrylockfile(stdout) == 0) /* another thread may have been stopped in there */
 		fflush(stdout);
 	_exit(1);

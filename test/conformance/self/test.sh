@@ -4,10 +4,10 @@ program=${HARNESS_TEST:-./conformance-self-test}
 passed=0
 failed=0
 
-# says NAME PATTERN [TEXT]: the verdict lines of NAME match PATTERN, and TEXT is in the report
+# says NAME PATTERN [TEXT [ARGUMENT]]: the verdict lines of NAME match PATTERN, and TEXT is in the report
 says()
 {
-	report=$("$program" --verbose --deadline=2 --match="$1" 2>&1)
+	report=$("$program" --verbose --deadline=2 --match="$1" ${4+"$4"} 2>&1)
 	if printf '%s\n' "$report" | grep -q "$2" && printf '%s\n' "$report" | grep -q -e "${3:-.}"; then
 		passed=$((passed + 1))
 	else
@@ -69,6 +69,14 @@ if ps -A -o args 2>/dev/null | grep -v grep | grep -q -e "--match=fail/hang --se
 else
 	passed=$((passed + 1))
 fi
+
+# What fails, or would be skipped, in a rehearsal ends the program.
+says pass/nothing '^ok' . --rehearse=pass/nothing
+says pass/nothing 'rehearsal of fail/check' '1 + 1 == 3' --rehearse=fail/check
+says pass/nothing 'rehearsal of fail/descriptor-lost' 'was left open' --rehearse=fail/descriptor-lost
+says pass/nothing 'rehearsal of skip/at-run-time' 'would be skipped: a reason' --rehearse=skip/at-run-time
+exits 1 --match=pass/nothing --rehearse=fail/check
+exits 1 --match=pass/nothing --rehearse=skip/at-run-time
 
 exits 0 '--match=pass/*'
 exits 0 '--match=pass/*' --jobs=1 --format=tap
