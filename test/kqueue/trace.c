@@ -660,30 +660,23 @@ static void play_reset(void)
 	close(pair.ours);
 }
 
-/* The address of a port where nobody listens. */
-static struct sockaddr_in closed_port(void)
-{
-	struct sockaddr_in address;
-
-	close(bind_one(SOCK_STREAM, &address));
-	return address;
-}
-
+/* To a port where nobody listens, nor can while a socket is bound to it. */
 static void play_refused_with(const char *id, const char *filters)
 {
-	struct sockaddr_in address = closed_port();
-	int fd = open_socket(SOCK_STREAM);
+	struct sockaddr_in address;
+	int bound = bind_one(SOCK_STREAM, &address), fd = open_socket(SOCK_STREAM);
 
 	watch(fd, filters);
 	start_connect(fd, &address);
 	expect(id);
 	close(fd);
+	close(bound);
 }
 
 static void play_refused(void)
 {
-	struct sockaddr_in address = closed_port();
-	int fd = open_socket(SOCK_STREAM);
+	struct sockaddr_in address;
+	int bound = bind_one(SOCK_STREAM, &address), fd = open_socket(SOCK_STREAM);
 
 	start_connect(fd, &address);
 	watch(fd, "RW");
@@ -700,6 +693,7 @@ static void play_refused(void)
 	expect("09ref.10");
 	expect_error("09ref.11", socket_error(fd));
 	close(fd);
+	close(bound);
 	play_refused_with("09ref.12", "W");
 	play_refused_with("09ref.13", "R");
 }

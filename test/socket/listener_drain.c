@@ -337,25 +337,6 @@ static void defer_handshakes(int fd)
 
 #endif
 
-/* A socket that keeps the stage's port from other programs after the drain: bound, as a second
- * one can be while neither listens. UNIX: -1. */
-static int reserve_port(struct stage *stage, enum kind kind)
-{
-	struct brink_address address;
-	int fd, on = 1;
-
-	if (kind == KIND_UNIX)
-		return -1;
-	CHECK_OK(brink_address_parse(&address, stage->text));
-	fd = socket(address.storage.ss_family, SOCK_STREAM, 0);
-	SYSCALL(fd);
-	SYSCALL(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on));
-	SYSCALL(bind(fd, (const struct sockaddr *)&address.storage, address.length));
-	CHECK_OK(brink_address_of(fd, &address));
-	CHECK(brink_address_format(&address, stage->text, sizeof stage->text) > 0);
-	return fd;
-}
-
 static int start_connecting(const struct brink_address *address, int *result)
 {
 	int fd = socket(address->storage.ss_family, SOCK_STREAM, 0);
@@ -378,7 +359,7 @@ static void late_ones_are_kept_away(enum kind kind)
 		SKIP("%s", loses());
 	open_stage(&stage, kind);
 	stage.options.drain_wait = 1;
-	port = reserve_port(&stage, kind);
+	port = reserve_port(stage.text);
 	start_stage(&stage);
 	brink_listener_address(stage.listener, &address);
 	if (kind == KIND_UNIX) { /* by a second name: the first is gone when it drains */
@@ -503,7 +484,7 @@ static void none_is_lost_in_a_storm(enum kind kind)
 	open_stage(&stage, kind);
 	stage.options.drain_wait = BRINK_MS(50);
 	stage.act = act_greet_and_close;
-	port = reserve_port(&stage, kind);
+	port = reserve_port(stage.text);
 	start_stage(&stage);
 	brink_listener_address(stage.listener, &target);
 	for (unsigned i = 0; i < CONNECTORS; i++)

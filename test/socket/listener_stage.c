@@ -119,6 +119,23 @@ void end_server(struct stage *stage, unsigned index)
 	brink_listener_closed(stage->listener);
 }
 
+int reserve_port(char *text)
+{
+	struct brink_address address;
+	int fd, on = 1;
+
+	CHECK_OK(brink_address_parse(&address, text));
+	if (address.storage.ss_family == AF_UNIX)
+		return -1;
+	fd = socket(address.storage.ss_family, SOCK_STREAM, 0);
+	SYSCALL(fd);
+	SYSCALL(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on));
+	SYSCALL(bind(fd, (const struct sockaddr *)&address.storage, address.length));
+	CHECK_OK(brink_address_of(fd, &address));
+	CHECK(brink_address_format(&address, text, BRINK_ADDRESS_TEXT) > 0);
+	return fd;
+}
+
 /* ---- clients ---- */
 
 int try_connect(const struct brink_address *address)

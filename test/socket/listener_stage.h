@@ -34,6 +34,10 @@ void destroy_listener(struct stage *stage);
 /* Closes and destroys everything. */
 void close_stage(struct stage *stage);
 
+/* Gives the address in `text` (BRINK_ADDRESS_TEXT bytes) a port, and keeps it from others, also when the listener has
+ * ended: by a socket that is bound, as a second one can be while neither listens. UNIX: -1. */
+int reserve_port(char *text);
+
 /* A connection to an address: blocking until it stands, then non-blocking. */
 int connect_address(const struct brink_address *address);
 int try_connect(const struct brink_address *address); /* the descriptor, or a negative errno */

@@ -16,7 +16,10 @@ static void nobody_there(enum kind kind)
 	struct service service;
 
 	for (int shape = 0; shape < SHAPES; shape++) {
+		int port;
+
 		open_service(&service, kind, (enum shape)shape);
+		port = reserve_port(service.text);
 		start_service(&service);
 		turn(service.loop);
 		CHECK_OK(brink_server_stop(service.server, BRINK_SECONDS(60)));
@@ -26,6 +29,7 @@ static void nobody_there(enum kind kind)
 		CHECK_EQ(atomic_load(&service.stopped), 1);
 		CHECK_ERROR(brink_server_stop(service.server, 0), -EALREADY);
 		CHECK(try_connect(&service.address) < 0);
+		close_fd(&port);
 		close_service(&service);
 	}
 }
