@@ -34,6 +34,12 @@ static bool wants_to_read(struct brink__tls_connection *connection, int result)
 	return connection->error == 0 && SSL_get_error(connection->ssl, result) == SSL_ERROR_WANT_READ;
 }
 
+/* By what a flush came to. */
+static bool peer_is_gone(int flushed)
+{
+	return flushed == -EPIPE || flushed == -ECONNRESET;
+}
+
 /* ---- the handshake ---- */
 
 /* A client may say what it has to say and go, before the tickets come that a server of TLS 1.3 sends
@@ -44,7 +50,7 @@ static int flush_last(struct brink__tls_connection *connection)
 	bool tickets = SSL_is_server(connection->ssl) && SSL_version(connection->ssl) >= TLS1_3_VERSION;
 	int flushed = brink__tls_flush(connection);
 
-	if (!tickets || (flushed != -EPIPE && flushed != -ECONNRESET))
+	if (!tickets || !peer_is_gone(flushed))
 		return flushed;
 	brink_buffer_clear(&connection->out);
 	return 0;
@@ -214,6 +220,15 @@ ssize_t brink__tls_writev(void *state, int fd, const struct iovec *parts, int co
 
 /* ---- the end of our side ---- */
 
+/* A peer that has said its end may be gone, and hears nothing of ours. */
+static int flush_end(struct brink__tls_connection *connection)
+{
+	bool ended = (SSL_get_shutdown(connection->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
+	int flushed = brink__tls_flush(connection);
+
+	return ended && peer_is_gone(flushed) ? 0 : flushed;
+}
+
 int brink__tls_shutdown(void *state, int fd, unsigned *waits)
 {
 	struct brink__tls_connection *connection = state;
@@ -223,7 +238,7 @@ int brink__tls_shutdown(void *state, int fd, unsigned *waits)
 	if (!connection->said_end && connection->error == 0 && SSL_shutdown(connection->ssl) < 0)
 		ERR_clear_error(); /* there is nobody who could be told */
 	connection->said_end = true;
-	result = brink__tls_flush(connection);
+	result = flush_end(connection);
 	*waits = BRINK_WRITE;
 	if (result == -EAGAIN)
 		return result;

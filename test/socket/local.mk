@@ -114,6 +114,8 @@ libsocket_scenarios_la_SOURCES += \
 	%reldir%/tls_group.c \
 	%reldir%/tls_memory.c \
 	%reldir%/tls_peer.c \
+	%reldir%/tls_peer_stage.c \
+	%reldir%/tls_peer_stage.h \
 	%reldir%/tls_refused.c \
 	%reldir%/tls_session.c \
 	%reldir%/tls_stage.c \

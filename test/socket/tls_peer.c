@@ -1,87 +1,11 @@
 /* A peer that drives OpenSSL itself, for what our own never does: renegotiation, and demands for
  * new keys while the answers cannot be sent. */
-#include "tls_stage.h"
+#include "tls_peer_stage.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <openssl/ssl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-struct peer {
-	SSL_CTX *context;
-	SSL *ssl;
-	bool serves;            /* we are the client */
-	uint64_t write_timeout; /* ours */
-};
-
-static SSL_CTX *context_of(const struct peer *peer, const struct identity *identity)
-{
-	SSL_CTX *context = SSL_CTX_new(peer->serves ? TLS_server_method() : TLS_client_method());
-	X509 *certificate;
-	EVP_PKEY *key;
-	BIO *bio;
-
-	CHECK(context != NULL);
-	if (!peer->serves)
-		return context;
-	bio = BIO_new_mem_buf(identity->certificate, -1);
-	certificate = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-	BIO_free(bio);
-	bio = BIO_new_mem_buf(identity->key, -1);
-	key = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-	BIO_free(bio);
-	CHECK_EQ(SSL_CTX_use_cert_and_key(context, certificate, key, NULL, 1), 1);
-	X509_free(certificate);
-	EVP_PKEY_free(key);
-	return context;
-}
-
-/* Which of the duo's sides is ours. */
-static struct tls_side *our_side(const struct peer *peer, struct tls_duo *duo)
-{
-	return &duo->sides[peer->serves ? CLIENT : SERVER];
-}
-
-/* Its side of the handshake is done then. */
-static void start_peer(struct peer *peer, struct tls_duo *duo, enum kind kind, int version)
-{
-	struct tls_side *side = our_side(peer, duo);
-	int result;
-
-	open_tls(duo, kind);
-	create_tls_context(duo, peer->serves ? CLIENT : SERVER);
-	side->options.fd = duo->pair.ours;
-	side->options.write_timeout = peer->write_timeout;
-	side->options.transport_arg = side->tls;
-	CHECK_OK(brink_socket_create(&side->id, duo->loop, &side->options));
-	duo->pair.ours = -1;
-	peer->context = context_of(peer, &duo->good);
-	SSL_CTX_set_max_proto_version(peer->context, version);
-	SSL_CTX_set_mode(peer->context, SSL_MODE_ENABLE_PARTIAL_WRITE);
-	peer->ssl = SSL_new(peer->context);
-	CHECK(peer->ssl != NULL && SSL_set_fd(peer->ssl, duo->pair.theirs) == 1);
-	if (peer->serves)
-		SSL_set_accept_state(peer->ssl);
-	else
-		SSL_set_connect_state(peer->ssl);
-	RUN_UNTIL(duo->loop, (result = SSL_do_handshake(peer->ssl)) == 1 || SSL_get_error(peer->ssl, result) == SSL_ERROR_SSL);
-	CHECK_EQ(result, 1);
-}
-
-static void open_peer(struct peer *peer, struct tls_duo *duo, enum kind kind, int version)
-{
-	start_peer(peer, duo, kind, version);
-	RUN_UNTIL(duo->loop, our_side(peer, duo)->seen.opens == 1);
-}
-
-static void close_peer(struct peer *peer, struct tls_duo *duo)
-{
-	SSL_free(peer->ssl);
-	SSL_CTX_free(peer->context);
-	close_tls(duo);
-}
 
 /* The server sends its tickets to nobody; and has read what was said. */
 void tls_said_and_gone(enum kind kind)
@@ -332,5 +256,23 @@ void tls_closed_and_cut(enum kind kind)
 	shut_theirs(&duo.pair);
 	RUN_UNTIL(duo.loop, seen->closes == 1);
 	CHECK_EQ(seen->error, 0);
+	close_peer(&peer, &duo);
+}
+
+/* ---- an end that is told, and nobody who hears ours ---- */
+
+void tls_said_goodbye_and_gone(enum kind kind)
+{
+	struct peer peer = {.serves = false};
+	struct tls_duo duo;
+
+	open_peer(&peer, &duo, kind, 0);
+	CHECK_EQ(SSL_write(peer.ssl, "bye", 3), 3);
+	CHECK_EQ(SSL_shutdown(peer.ssl), 0);
+	close_theirs(&duo.pair);
+	RUN_UNTIL(duo.loop, duo.sides[SERVER].seen.closes == 1);
+	CHECK(strcmp(duo.sides[SERVER].seen.bytes, "bye") == 0);
+	CHECK_EQ(duo.sides[SERVER].seen.ends, 1);
+	CHECK_EQ(duo.sides[SERVER].seen.error, 0);
 	close_peer(&peer, &duo);
 }
