@@ -188,6 +188,18 @@ static int encrypt(struct brink__tls_connection *connection, const struct iovec 
 	return 0;
 }
 
+/* What a call of the writer's waits for, and has done for the reader. */
+static unsigned waits_of_writer(const struct brink__tls_connection *connection, int flushed)
+{
+	unsigned waits = flushed == -EAGAIN ? BRINK_WRITE : 0;
+
+	if (connection->starved)
+		waits |= BRINK_READ;
+	if (connection->read_here)
+		waits |= BRINK_TRANSPORT_TRY_OTHER;
+	return waits;
+}
+
 /* All that was encrypted is sent before any of it is said to be written. Until then the call comes
  * again with the same bytes first, which are not encrypted again. */
 ssize_t brink__tls_writev(void *state, int fd, const struct iovec *parts, int count, unsigned *waits)
@@ -202,11 +214,7 @@ ssize_t brink__tls_writev(void *state, int fd, const struct iovec *parts, int co
 		result = encrypt(connection, parts, count);
 	connection->starved = result == -EAGAIN && connection->taken == 0;
 	flushed = brink__tls_flush(connection);
-	*waits = flushed == -EAGAIN ? BRINK_WRITE : 0;
-	if (connection->starved)
-		*waits |= BRINK_READ;
-	if (connection->read_here)
-		*waits |= BRINK_TRANSPORT_TRY_OTHER;
+	*waits = waits_of_writer(connection, flushed);
 	if (connection->sent_here)
 		*waits |= BRINK_TRANSPORT_MOVED;
 	if (result < 0 && result != -EAGAIN)
@@ -220,6 +228,23 @@ ssize_t brink__tls_writev(void *state, int fd, const struct iovec *parts, int co
 
 /* ---- the end of our side ---- */
 
+/* OpenSSL says nothing of an end while it is in the middle of a message of the peer's. 0, -EAGAIN where the rest has to
+ * be read first, or an error. */
+static int say_end(struct brink__tls_connection *connection)
+{
+	int result;
+
+	if (connection->said_end || connection->error != 0)
+		return 0;
+	result = SSL_do_handshake(connection->ssl);
+	if (result != 1)
+		return wants_to_read(connection, result) ? -EAGAIN : brink__tls_note_failure(connection);
+	if (SSL_shutdown(connection->ssl) < 0)
+		ERR_clear_error(); /* there is nobody who could be told */
+	connection->said_end = true;
+	return 0;
+}
+
 /* A peer that has said its end may be gone, and hears nothing of ours. */
 static int flush_end(struct brink__tls_connection *connection)
 {
@@ -232,18 +257,19 @@ static int flush_end(struct brink__tls_connection *connection)
 int brink__tls_shutdown(void *state, int fd, unsigned *waits)
 {
 	struct brink__tls_connection *connection = state;
-	int result;
+	int result, flushed;
 
 	begin(connection);
-	if (!connection->said_end && connection->error == 0 && SSL_shutdown(connection->ssl) < 0)
-		ERR_clear_error(); /* there is nobody who could be told */
-	connection->said_end = true;
-	result = flush_end(connection);
-	*waits = BRINK_WRITE;
-	if (result == -EAGAIN)
-		return result;
+	result = say_end(connection);
+	connection->starved = result == -EAGAIN;
+	flushed = flush_end(connection);
+	*waits = waits_of_writer(connection, flushed);
+	if (result < 0 && result != -EAGAIN)
+		return brink__tls_give_up(connection);
+	if (flushed == -EAGAIN || connection->starved)
+		return flushed < 0 ? flushed : -EAGAIN;
 	connection->muted = true;
-	if (result == 0 && shutdown(fd, SHUT_WR) < 0 && errno != ENOTCONN)
-		result = -errno;
-	return result;
+	if (flushed == 0 && shutdown(fd, SHUT_WR) < 0 && errno != ENOTCONN)
+		return -errno;
+	return flushed;
 }

@@ -113,6 +113,7 @@ libsocket_scenarios_la_SOURCES += \
 	%reldir%/tls_end.c \
 	%reldir%/tls_group.c \
 	%reldir%/tls_memory.c \
+	%reldir%/tls_partial.c \
 	%reldir%/tls_peer.c \
 	%reldir%/tls_peer_stage.c \
 	%reldir%/tls_peer_stage.h \
