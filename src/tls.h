@@ -127,6 +127,7 @@ struct brink__tls_connection {
 	bool muted;       /* nothing may be sent any more */
 	bool read_here;   /* the call under way has read off the descriptor */
 	bool sent_here;   /* and sent */
+	bool reads;       /* and is the reader's */
 	bool choked;      /* and was not given all that there is */
 	bool starved;     /* the last write waits for something to be read */
 	struct brink_tls_info info;

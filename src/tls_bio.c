@@ -68,12 +68,12 @@ int brink__tls_flush(struct brink__tls_connection *connection)
 
 /* ---- what OpenSSL calls ---- */
 
-/* A peer may send messages that are only for TLS, and are answered, for ever: OpenSSL would go on with
- * them in one call. */
+/* A peer may send messages that are only for TLS, and are answered, for ever: a reader of OpenSSL's would go on
+ * with them in one call. A writer takes no more than the rest of one, and waits for the descriptor. */
 static bool has_enough(const struct brink__tls_connection *connection)
 {
-	return connection->shaken && (connection->fed >= FED_MOST ||
-	                              brink_buffer_length(&connection->out) > BRINK__TLS_UNSENT_MOST);
+	return connection->reads && (connection->fed >= FED_MOST ||
+	                             brink_buffer_length(&connection->out) > BRINK__TLS_UNSENT_MOST);
 }
 
 static int take(BIO *bio, char *bytes, size_t size, size_t *taken)

@@ -16,7 +16,7 @@
 static void begin(struct brink__tls_connection *connection)
 {
 	ERR_clear_error();
-	connection->read_here = connection->sent_here = connection->choked = false;
+	connection->read_here = connection->sent_here = connection->choked = connection->reads = false;
 	connection->fed = 0;
 }
 
@@ -133,6 +133,7 @@ ssize_t brink__tls_readv(void *state, int fd, const struct iovec *parts, int cou
 	if (connection->error < 0)
 		return brink__tls_give_up(connection);
 	begin(connection);
+	connection->reads = true;
 	if (brink_buffer_length(&connection->out) > BRINK__TLS_UNSENT_MOST && (result = brink__tls_flush(connection)) < 0) {
 		*waits = BRINK_WRITE;
 		return result;

@@ -1,9 +1,10 @@
-/* Of a message that is for TLS alone, a ticket in many records, only a part was read: our end waits for the rest, and
- * comes. */
+/* Of a message that is for TLS alone, a ticket in many records, only a part was read: what is written, and our end,
+ * wait for the rest, and come. */
 #include "tls_peer_stage.h"
 
 #include <openssl/err.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define FRAGMENT 512u
 
@@ -19,7 +20,7 @@ struct partial {
 
 static int enlarge(SSL *ssl, void *size)
 {
-	static const char bytes[2000];
+	static const char bytes[65000];
 
 	return SSL_SESSION_set1_ticket_appdata(SSL_get_session(ssl), bytes, (size_t)(uintptr_t)size);
 }
@@ -104,5 +105,23 @@ void tls_closed_in_ticket(enum kind kind)
 	shut_theirs(&partial.duo.pair);
 	RUN_UNTIL(partial.duo.loop, seen->closes == 1);
 	CHECK_EQ(seen->error, 0);
+	close_partial(&partial);
+}
+
+/* Nobody but the writer reads, and nothing more comes. */
+void tls_written_in_ticket(enum kind kind)
+{
+	int room = 212992;
+	struct partial partial;
+	char bytes[16] = "";
+
+	open_partial(&partial, kind, 65000);
+	SYSCALL(setsockopt(partial.duo.pair.theirs, SOL_SOCKET, SO_SNDBUF, &room, sizeof room));
+	send_part(&partial, partial.size);
+	brink_socket_pause(partial.socket);
+	turn(partial.duo.loop);
+	write_text(partial.duo.sides[CLIENT].id, "a word");
+	CHECK_EQ(read_next(&partial, bytes, sizeof bytes), SSL_ERROR_NONE);
+	CHECK(strcmp(bytes, "a word") == 0);
 	close_partial(&partial);
 }
