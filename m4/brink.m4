@@ -127,6 +127,19 @@ AC_DEFUN([BRINK_KQUEUE_DETAILS], [
 	])
 ])
 
+dnl LibreSSL calls itself openssl, too, by version numbers of its own, which have passed 3, and has not what OpenSSL 3 has.
+AC_DEFUN([BRINK_OPENSSL_3], [
+	brink_saved_cflags=$CFLAGS
+	CFLAGS="$CFLAGS $OPENSSL_CFLAGS"
+	AC_CACHE_CHECK([whether that is OpenSSL's own], [brink_cv_openssl_3],
+		[AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <openssl/opensslv.h>
+			#if defined LIBRESSL_VERSION_NUMBER || OPENSSL_VERSION_MAJOR < 3
+			#error "it is not"
+			#endif]], [])],
+			[brink_cv_openssl_3=yes], [brink_cv_openssl_3=no])])
+	CFLAGS=$brink_saved_cflags
+])
+
 dnl OPENSSL: libbrink-tls has TLS; without it, functions that say that it has not.
 AC_DEFUN([BRINK_OPENSSL], [
 	AC_ARG_WITH([openssl],
@@ -136,10 +149,12 @@ AC_DEFUN([BRINK_OPENSSL], [
 	brink_openssl=no
 	AS_CASE([$with_openssl],
 		[auto|yes],
-			[PKG_CHECK_MODULES([OPENSSL], [openssl >= 3.0], [brink_openssl=yes],
-				[AS_IF([test "x$with_openssl" = xyes],
-					[AC_MSG_ERROR([OpenSSL 3 was asked for and not found by pkg-config
-(Debian: libssl-dev and pkg-config; Fedora: openssl-devel; NetBSD: openssl; Homebrew: openssl@3)])])])],
+			[PKG_CHECK_MODULES([OPENSSL], [openssl >= 3.0],
+				[BRINK_OPENSSL_3
+				brink_openssl=$brink_cv_openssl_3], [brink_openssl=no])
+			AS_IF([test "x$with_openssl-$brink_openssl" = xyes-no],
+				[AC_MSG_ERROR([OpenSSL 3 was asked for and not found by pkg-config
+(Debian: libssl-dev and pkg-config; Fedora: openssl-devel; NetBSD: openssl; Homebrew: openssl@3)])])],
 		[no], [],
 		[AC_MSG_ERROR([--with-openssl takes auto, yes or no, not "$with_openssl"])])
 	AM_CONDITIONAL([OPENSSL], [test "x$brink_openssl" = xyes])
