@@ -176,7 +176,7 @@ void brink__http_set_phase(struct brink__http_session *session, enum brink__http
 	} else if (phase == BRINK__HTTP_HEAD) {
 		set_deadline(session, later(now, options->head_timeout));
 	} else {
-		session->body_since = now;
+		session->body_since = session->stalled_at = now; /* reading may rest already, for replies that wait */
 		session->body_got = 0;
 		set_deadline(session, body_deadline(session, now));
 	}

@@ -154,6 +154,50 @@ static void slow_reader(enum kind kind)
 	}
 }
 
+/* ---- a body behind a reply that nobody takes ---- */
+
+/* Reading is to rest for the reply, when the reader has the next head already. */
+static int answer_large(const brink_http_request *request, void *arg)
+{
+	struct web *web = arg;
+	brink_buffer body = {0};
+	void *room = brink_buffer_reserve(&body, LARGE, NULL);
+
+	(void)request;
+	CHECK(room != NULL);
+	memset(room, 'l', LARGE);
+	brink_buffer_commit(&body, LARGE);
+	CHECK_OK(brink_http_reply(web->kept[0], 200, NULL, 0, &body));
+	brink_http_request_free(web->kept[0]);
+	return BRINK_HTTP_STREAM;
+}
+
+/* The body is read all the same, and has no more time than any other. */
+static void drips_behind_a_reply(enum kind kind)
+{
+	uint64_t end = hang_deadline();
+	struct web web;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.options.head_timeout = web.options.idle_timeout = LONG;
+	web.options.body_timeout = BRINK_SECONDS(1); /* there is always a drop in it */
+	web.options.min_rate = 1u << 20;
+	web.options.on_head = answer_large;
+	start_web(&web);
+	fd = visit(&web);
+	ask(&web, fd, "GET /keep HTTP/1.1\r\n" HOST "\r\nPOST /stream HTTP/1.1\r\n" HOST
+	    "Content-Length: 1000000\r\n\r\n");
+	while (atomic_load(&web.body_state) != -ETIMEDOUT) {
+		ask(&web, fd, "x");
+		turn_briefly(web.service.loop);
+		sleep_ms(5);
+		CHECK(monotonic_now() < end);
+	}
+	close_fd(&fd);
+	close_web(&web);
+}
+
 /* ---- 100 Continue after a while ---- */
 
 static void count_part(brink_http_request *request, brink_buffer *part, int state, void *arg)
@@ -249,6 +293,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-late/breaks-after-reply", breaks_after_reply, KIND_TCP),
 	SCENARIO("http-late/stays-away-after-reply", stays_away_after_reply, KIND_TCP),
 	SCENARIO("http-late/slow-reader", slow_reader, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-late/drips-behind-a-reply", drips_behind_a_reply, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-late/read-late", read_late, KIND_TCP),
 	SCENARIO("http-late/told-late", told_late, KIND_TCP),
 	SCENARIO("http-late/told-in-vain", told_in_vain, KIND_TCP),
