@@ -52,7 +52,7 @@ int brink__http_client_host(const struct brink_http_client_options *options, cha
 	int rc = 0;
 
 	if (options->host != NULL)
-		rc = strlen(options->host) < size ? snprintf(text, size, "%s", options->host) : -EINVAL;
+		rc = strlen(options->host) < size ? snprintf(text, size, "%s", options->host) : -ENAMETOOLONG;
 	else if (options->name != NULL)
 		rc = host_of_name(options->name, options->socket.transport == NULL, text, size);
 	else if (options->address->storage.ss_family == AF_UNIX)

@@ -200,7 +200,7 @@ struct brink_http_client_options {
  *   -EINVAL   neither address nor name, or both; an option is out of range or is to be left zero; a name
  *             that is none; a host with other than visible characters, or none to a name with a service
  *             of another kind
- *   -ENAMETOOLONG
+ *   -ENAMETOOLONG   the host has more than 255 bytes, or a part of the name more than a lookup takes
  *   -ENOTSUP  built without HTTP
  *   -ENOMEM */
 BRINK_API int brink_http_client_create(brink_http_client **client, brink_loop *loop,

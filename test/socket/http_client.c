@@ -156,6 +156,7 @@ static void refused_fetches(enum kind kind)
 	struct brink_http_client_options options = {0};
 	struct brink_address address;
 	brink_loop *loop = new_loop();
+	char long_host[300] = "";
 	struct caller caller;
 
 	(void)kind;
@@ -173,6 +174,9 @@ static void refused_fetches(enum kind kind)
 	options.address = &address;
 	options.host = "a\r\nb";
 	CHECK_ERROR(brink_http_client_create(&caller.client, loop, &options), -EINVAL);
+	memset(long_host, 'h', sizeof long_host - 1);
+	options.host = long_host;
+	CHECK_ERROR(brink_http_client_create(&caller.client, loop, &options), -ENAMETOOLONG);
 	options.host = NULL;
 	options.socket.fd = 1;
 	CHECK_ERROR(brink_http_client_create(&caller.client, loop, &options), -EINVAL);
