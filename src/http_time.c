@@ -43,9 +43,11 @@ static void set_deadline(struct brink__http_session *session, uint64_t at)
 static uint64_t rate_deadline(const struct brink__http_session *session, uint64_t got)
 {
 	const struct brink_http_options *options = &session->http->options;
-	uint64_t seconds = got / options->min_rate, rest = got % options->min_rate;
-	uint64_t allowed = later(BRINK_SECONDS(seconds), BRINK_SECONDS(rest) / options->min_rate);
+	uint64_t seconds = got / options->min_rate, rest = got % options->min_rate, allowed;
 
+	if (seconds > NEVER / BRINK_SECONDS(1))
+		return NEVER;
+	allowed = later(BRINK_SECONDS(seconds), BRINK_SECONDS(rest) / options->min_rate);
 	return later(later(session->body_since, options->body_timeout), allowed);
 }
 

@@ -17,9 +17,10 @@ TESTS += %reldir%/fake %reldir%/messages %reldir%/placement %reldir%/threads %re
 %canon_reldir%_wheel_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 
 if HTTP
-check_PROGRAMS += %reldir%/http_scan
-TESTS += %reldir%/http_scan
+check_PROGRAMS += %reldir%/http_scan %reldir%/http_time
+TESTS += %reldir%/http_scan %reldir%/http_time
 %canon_reldir%_http_scan_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+%canon_reldir%_http_time_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 endif
 
 # Of the benchmarks.
