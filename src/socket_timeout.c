@@ -97,6 +97,12 @@ static uint64_t later(uint64_t from, uint64_t by)
 	return by > NEVER - from ? NEVER : from + by;
 }
 
+/* When what is under way from `now` on is to be over: not NEVER, which says that it is not under way. */
+static uint64_t end_of(uint64_t now, uint64_t length)
+{
+	return length < NEVER - now ? now + length : NEVER - 1;
+}
+
 static bool consider(struct timeout *earliest, uint64_t from, uint64_t length, const char *text)
 {
 	uint64_t at = later(from, length);
@@ -325,7 +331,7 @@ int brink__timing_start(brink_socket *socket)
 	if (timing == NULL)
 		return -ENOMEM;
 	now = brink_loop_now(socket->loop);
-	timing->connect_by = connects ? later(now, brink__socket_options(socket)->connect_timeout) : NEVER;
+	timing->connect_by = connects ? end_of(now, brink__socket_options(socket)->connect_timeout) : NEVER;
 	timing->retry_at = timing->linger_by = NEVER;
 	timing->retry_after = 0;
 	timing->overdue = false;
@@ -374,7 +380,7 @@ int brink__timing_linger(brink_socket *socket)
 			return -ENOMEM;
 		timing->connect_by = timing->retry_at = NEVER;
 	}
-	timing->linger_by = later(brink_loop_now(socket->loop), brink__socket_options(socket)->linger_timeout);
+	timing->linger_by = end_of(brink_loop_now(socket->loop), brink__socket_options(socket)->linger_timeout);
 	timing->overdue = false;
 	sleep_on(timing);
 	return 0;

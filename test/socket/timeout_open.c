@@ -219,6 +219,46 @@ static void lingering(enum kind kind)
 	end_scene(&scene);
 }
 
+/* Who has all the time in the world to connect: the other timeouts are those of one that is open. */
+static void connecting_without_end(enum kind kind)
+{
+	struct client_stage stage;
+	struct crowd crowd;
+
+	open_client_stage(&stage, kind);
+	start_server(&stage.server, 0);
+	crowd_server(&stage.server, &crowd);
+	stage.options.connect_timeout = UINT64_MAX;
+	stage.options.idle_timeout = SHORT;
+	create_client(&stage);
+	turn_for(stage.loop, 2 * SHORT);
+	CHECK_EQ(stage.seen.closes, 0);
+	disperse(&crowd);
+	close_client_stage(&stage);
+}
+
+/* Likewise to wait for the peer's end: nothing else is wanted of it. */
+static void lingering_without_end(enum kind kind)
+{
+	struct scene scene;
+	brink_socket *socket;
+
+	open_scene(&scene, kind);
+	scene.stage.options.linger_timeout = UINT64_MAX;
+	scene.stage.options.read_timeout = SHORT;
+	connect_scene(&scene);
+	socket = brink_socket_address(scene.stage.id);
+	CHECK(socket != NULL);
+	CHECK_OK(brink_socket_close(socket));
+	brink_socket_release(socket);
+	turn_for(scene.stage.loop, 2 * SHORT);
+	CHECK_EQ(scene.stage.seen.closes, 0);
+	close_fd(&scene.peer);
+	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 1);
+	CHECK_EQ(scene.stage.seen.error, 0);
+	close_client_stage(&scene.stage);
+}
+
 /* All of them at once, none of which is over: nothing comes, and nothing is left behind. */
 static void none_over(enum kind kind)
 {
@@ -257,6 +297,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("timeout/writing", writing, KINDS_STREAM),
 	SCENARIO("timeout/writing-restarted", writing_restarted, KINDS_STREAM),
 	SCENARIO("timeout/lingering", lingering, KINDS_STREAM),
+	SCENARIO("timeout/connecting-without-end", connecting_without_end, KINDS_STREAM),
+	SCENARIO("timeout/lingering-without-end", lingering_without_end, KINDS_STREAM),
 	SCENARIO("timeout/none-over", none_over, KINDS_STREAM),
 	SCENARIO("timeout/loop-ends", loop_ends, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
