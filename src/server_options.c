@@ -40,9 +40,9 @@ static bool leaves_socket(const struct brink_server_options *options)
 {
 	const struct brink_socket_options *socket = &options->socket;
 
-	return socket->address == NULL && socket->fd == 0 && (socket->flags & ~BRINK_SOCKET_PAUSED) == 0 &&
-	       socket->on_open == NULL && socket->on_bytes == NULL && socket->on_close == NULL &&
-	       socket->on_revive == NULL && socket->on_written == NULL && socket->arg == NULL &&
+	return socket->address == NULL && socket->name == NULL && socket->fd == 0 &&
+	       (socket->flags & ~BRINK_SOCKET_PAUSED) == 0 && socket->on_open == NULL && socket->on_bytes == NULL &&
+	       socket->on_close == NULL && socket->on_revive == NULL && socket->on_written == NULL && socket->arg == NULL &&
 	       socket->messenger == NULL && socket->probe == NULL && socket->probe_interval == 0 &&
 	       socket->probe_interval_max == 0 && socket->isolation == 0 &&
 	       (socket->executor == NULL || options->executor == NULL || options->on_bytes == NULL);

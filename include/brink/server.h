@@ -74,8 +74,8 @@ struct brink_server_options {
 	 * them, rounded up. */
 	struct brink_listener_options listener;
 	/* Of each connection: on_end, on_high, on_low, transport, limits and timeouts. Left zero are
-	 * address, fd, on_open, on_bytes, on_close, on_revive, on_written, arg, messenger, the probes, and
-	 * `executor` if that is given above. */
+	 * address, name, fd, on_open, on_bytes, on_close, on_revive, on_written, arg, messenger, the probes,
+	 * and `executor` if that is given above. */
 	struct brink_socket_options socket;
 	void *reserved[4]; /* must be zero */
 };

@@ -85,6 +85,7 @@ SPOIL(listener_drained, listener.on_drained = no_drained)
 SPOIL(listener_arg, listener.arg = &a_line)
 SPOIL(listener_flags, listener.flags = 1u << 30)
 SPOIL(socket_address, socket.address = &some_address)
+SPOIL(socket_name, socket.name = "127.0.0.1:1")
 SPOIL(socket_fd, socket.fd = 3)
 SPOIL(socket_flags, socket.flags = BRINK_SOCKET_DELAY)
 SPOIL(socket_open, socket.on_open = no_call)
@@ -107,8 +108,8 @@ static void (*const spoils[])(struct brink_server_options *) = {
 	spoil_each_without_group, spoil_both, spoil_message, spoil_protocols, spoil_messenger_flags,
 	spoil_no_table, spoil_nobody, spoil_reserved, spoil_listener_address, spoil_listener_accept,
 	spoil_listener_error, spoil_listener_drained, spoil_listener_arg, spoil_listener_flags,
-	spoil_socket_address, spoil_socket_fd, spoil_socket_flags, spoil_socket_open, spoil_socket_bytes,
-	spoil_socket_close, spoil_socket_revive, spoil_socket_written, spoil_socket_arg,
+	spoil_socket_address, spoil_socket_name, spoil_socket_fd, spoil_socket_flags, spoil_socket_open,
+	spoil_socket_bytes, spoil_socket_close, spoil_socket_revive, spoil_socket_written, spoil_socket_arg,
 	spoil_socket_messenger, spoil_socket_probe, spoil_socket_interval, spoil_socket_interval_max,
 	spoil_socket_isolation, spoil_socket_executor, spoil_socket_water, spoil_socket_reserved,
 };
