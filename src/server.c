@@ -234,7 +234,6 @@ static void take_options(brink_server *server, brink_loop *loop, const struct br
 {
 	server->loop = loop;
 	server->group = options->group;
-	server->on_open = options->on_open;
 	server->on_close = options->on_close;
 	server->on_stopped = options->on_stopped;
 	server->on_accept_error = options->on_accept_error;

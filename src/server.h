@@ -83,7 +83,6 @@ struct brink_server {
 	brink_loop *loop;
 	brink_group *group;
 	brink_messenger *messenger; /* NULL: raw bytes, on the loops */
-	brink_socket_fn *on_open;
 	brink_socket_close_fn *on_close;
 	brink_server_fn *on_stopped;
 	brink_listener_error_fn *on_accept_error;

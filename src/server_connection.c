@@ -1,23 +1,10 @@
 /* The connections of a server. They share one configuration for each gate, by which they are
- * known; in it the server stands between the socket and the user's on_open and on_close. */
+ * known; in it the server stands between the socket and the user's on_close. */
 #include "config.h"
 
 #include "server.h"
 
 #include <errno.h>
-
-static void on_open(brink_socket *socket, void *arg)
-{
-	const struct brink__gate *gate = socket->config->owner;
-	brink_server *server = gate->server;
-	int error = atomic_load(&server->cut_off);
-
-	/* One that was on its way to its loop when all were failed was not seen there. */
-	if (error != 0)
-		brink__socket_fail(socket, error, "the server has stopped");
-	else if (server->on_open != NULL)
-		server->on_open(socket, arg);
-}
 
 static void left(brink_server *server)
 {
@@ -47,7 +34,7 @@ int brink__server_config(struct brink__gate *gate, const struct brink_server_opt
 
 	/* The listener sees to the descriptor's options. */
 	socket.flags |= BRINK_SOCKET_AS_IT_IS;
-	socket.on_open = on_open;
+	socket.on_open = options->on_open;
 	socket.on_bytes = server->messenger == NULL ? options->on_bytes : NULL;
 	socket.on_close = on_close;
 	socket.on_written = options->on_write_complete;
@@ -66,7 +53,7 @@ int brink__server_adopt(struct brink__gate *gate, int fd)
 	brink_server *server = gate->server;
 	brink_loop *loop = gate->serves ? gate->loop : brink_group_place(server->group, fd);
 	brink_socket_id id;
-	int rc;
+	int rc, cut_off;
 
 	brink__server_hold(server);
 	/* Counted before the look: either it is seen here that all are cut off, or who cuts them
@@ -75,11 +62,16 @@ int brink__server_adopt(struct brink__gate *gate, int fd)
 	rc = atomic_load(&server->cut_off);
 	if (rc == 0)
 		rc = brink__socket_adopt(&id, loop, fd, gate->config);
-	if (rc == 0)
-		atomic_fetch_add_explicit(&server->accepted, 1, memory_order_relaxed);
-	else
+	if (rc < 0) {
 		left(server);
-	return rc;
+		return rc;
+	}
+	atomic_fetch_add_explicit(&server->accepted, 1, memory_order_relaxed);
+	/* Likewise: seen here, or found by who walks through all. */
+	cut_off = atomic_load(&server->cut_off);
+	if (cut_off != 0)
+		brink_socket_fail(id, cut_off, "the server has stopped");
+	return 0;
 }
 
 static bool is_ours(const brink_server *server, brink_socket *socket)

@@ -71,7 +71,7 @@ static bool make_page(void)
 		page[i].data = unused;
 		unused = &page[i];
 	}
-	atomic_store_explicit(&pages[made / PAGE], page, memory_order_release);
+	atomic_store(&pages[made / PAGE], page);
 	made += PAGE;
 	return true;
 }
@@ -227,7 +227,7 @@ brink_socket *brink__slot_at(uint32_t index)
 	brink_socket *page = NULL;
 
 	if (index / PAGE < PAGES)
-		page = atomic_load_explicit(&pages[index / PAGE], memory_order_acquire);
+		page = atomic_load(&pages[index / PAGE]);
 	return page != NULL ? &page[index % PAGE] : NULL;
 }
 
@@ -236,7 +236,7 @@ brink_socket *brink__slot_walk(uint32_t *index)
 	brink_socket *slot, *socket = NULL;
 
 	while (socket == NULL && (slot = brink__slot_at(*index)) != NULL) {
-		uint64_t word = atomic_load_explicit(&slot->word, memory_order_relaxed);
+		uint64_t word = atomic_load(&slot->word);
 
 		if (STATE_OF(word) == ALIVE)
 			socket = brink_socket_address(WORD(VERSION_OF(word), *index));

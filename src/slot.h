@@ -11,7 +11,8 @@ int brink__slot_take(brink_socket **socket); /* all but its place zeroed */
 void brink__slot_publish(brink_socket *socket, unsigned references); /* from here on it is alive */
 brink_socket *brink__slot_at(uint32_t index); /* NULL: there are no more */
 /* The living socket in slot `*index` or the next that has one, with a reference, and in `*index`
- * where to go on; NULL at the end. */
+ * where to go on; NULL at the end. It finds each that was published before the walk began, in the one order of all
+ * sequentially consistent operations. */
 brink_socket *brink__slot_walk(uint32_t *index);
 void brink__slot_give(brink_socket *socket); /* recycled, or never published */
 /* A reference to a socket that lives or has failed; NULL when it is gone. */

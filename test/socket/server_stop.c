@@ -352,6 +352,66 @@ static void at_once(enum kind kind)
 	close_service(&service);
 }
 
+/* ---- a connection that is being taken on by a loop of the group's as the deadline ends all that there are ---- */
+
+static pthread_t stopper;
+static atomic_bool taking_on, go_on;
+static bool (*others_say)(void);
+
+/* The first memory that a loop needs for it. */
+static bool wait_for_the_deadline(void)
+{
+	if (!pthread_equal(pthread_self(), stopper) && !atomic_exchange(&taking_on, true))
+		while (!atomic_load(&go_on))
+			sleep_ms(1);
+	return others_say != NULL && others_say();
+}
+
+static int never_done(void *state, int fd, unsigned *waits)
+{
+	(void)state;
+	(void)fd;
+	*waits = BRINK_READ;
+	return -EAGAIN;
+}
+
+/* And its peer, who is silent, could keep it for as long as a handshake may take. */
+static void taken_on_at_the_deadline(enum kind kind)
+{
+	struct brink_transport transport = *brink_transport_plain();
+	struct service service;
+	int fd;
+
+	scarce_memory();
+	transport.handshake = never_done;
+	open_service(&service, kind, EACH_ACCEPTS);
+	CHECK_OK(brink_executor_create(&service.executor, &(struct brink_executor_options){.threads = 1}));
+	service.options.executor = service.executor;
+	service.options.socket.transport = &transport;
+	service.options.socket.connect_timeout = BRINK_SECONDS(600);
+	start_service(&service);
+	stopper = pthread_self();
+	others_say = memory_is_out;
+	memory_is_out = wait_for_the_deadline;
+	fd = connect_client(&service);
+	for (int i = 0; i < 200 && !atomic_load(&taking_on); i++)
+		sleep_ms(10);
+	if (!atomic_load(&taking_on)) {
+		close_fd(&fd);
+		close_service(&service);
+		SKIP("here one loop accepts");
+	}
+	CHECK_OK(brink_server_stop(service.server, 0));
+	for (int i = 0; i < 10; i++)
+		turn_briefly(service.loop);
+	CHECK_EQ(atomic_load(&service.stopped), 0);
+	atomic_store(&go_on, true);
+	run_until_stopped(&service);
+	CHECK_EQ(atomic_load(&service.error), -ETIMEDOUT);
+	close_fd(&fd);
+	close_service(&service);
+}
+
 static void destroyed_meanwhile(enum kind kind)
 {
 	struct service service;
@@ -438,6 +498,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("server-stop/waits-at-rest", waits_at_rest, KINDS_STREAM),
 	SCENARIO("server-stop/deadline", deadline, KINDS_STREAM),
 	SCENARIO("server-stop/at-once", at_once, KINDS_STREAM),
+	SCENARIO("server-stop/taken-on-at-the-deadline", taken_on_at_the_deadline, KINDS_TCP),
 	SCENARIO("server-stop/destroyed-meanwhile", destroyed_meanwhile, KINDS_STREAM),
 	SCENARIO("server-stop/destroyed-in-on-stopped", destroyed_in_on_stopped, KINDS_STREAM),
 	SCENARIO("server-stop/by-a-signal", by_a_signal, KINDS_STREAM),
