@@ -176,6 +176,12 @@ static inline bool brink__socket_failed(const brink_socket *socket)
 	return atomic_load(&socket->error) != BRINK__UNFAILED;
 }
 
+/* Our side's end is asked for, and not sent: a transport may have to write for it. */
+static inline bool brink__socket_is_ending(const brink_socket *socket)
+{
+	return atomic_load(&socket->ending) && !atomic_load(&socket->our_end);
+}
+
 static inline const struct brink_socket_options *brink__socket_options(const brink_socket *socket)
 {
 	return &socket->config->options;

@@ -133,7 +133,7 @@ static void consider_open(struct brink__socket_timing *timing, struct timeout *e
 	if (is_reading(socket) || atomic_load_explicit(&socket->paused, memory_order_relaxed))
 		read_at = now;
 	consider(earliest, read_at, options->read_timeout, "read timeout");
-	if (atomic_load_explicit(&socket->unsent, memory_order_relaxed) == 0)
+	if (atomic_load_explicit(&socket->unsent, memory_order_relaxed) == 0 && !brink__socket_is_ending(socket))
 		written_at = now;
 	consider(earliest, written_at, options->write_timeout, "write timeout");
 	/* What its peer sends meanwhile is no use of it. */

@@ -371,6 +371,8 @@ int brink_socket_shutdown(brink_socket *socket)
 		return -EPIPE;
 	}
 	request->end = true;
+	if (atomic_load(&socket->unsent) == 0)
+		brink__timing_note_write(socket);
 	brink__socket_enqueue(socket, request, 0);
 	return 0;
 }

@@ -101,7 +101,7 @@ struct brink_socket_options {
 	uint64_t connect_timeout; /* until on_open, the handshake included; 0: 30 s */
 	uint64_t idle_timeout;    /* neither read nor written */
 	uint64_t read_timeout;    /* nothing read, while reading was not paused */
-	uint64_t write_timeout;   /* unsent bytes, and the kernel took none */
+	uint64_t write_timeout;   /* unsent bytes, or a transport's end of our side, and the kernel took none */
 	uint64_t linger_timeout;  /* how long a close waits for the peer's end; 0: 2 s */
 	/* After so many connects in a row that timed out, the error is -ENETUNREACH instead of
 	 * -ETIMEDOUT. 0: 3. Counted for the socket over its revivals and probes, and for all

@@ -200,6 +200,41 @@ static void writing_restarted(enum kind kind)
 	end_scene(&scene);
 }
 
+/* What it says at the end finds no room in the kernel. */
+static int no_room_for_the_end(void *state, int fd, unsigned *waits)
+{
+	static const char bytes[4096];
+
+	(void)state;
+	while (send(fd, bytes, sizeof bytes, 0) > 0)
+		;
+	*waits = BRINK_WRITE;
+	return -EAGAIN;
+}
+
+static void writing_the_end(enum kind kind)
+{
+	struct brink_transport transport = *brink_transport_plain();
+	struct scene scene;
+	brink_socket *socket;
+
+	transport.shutdown = no_room_for_the_end;
+	open_scene(&scene, kind);
+	scene.stage.options.write_timeout = SHORT;
+	scene.stage.options.transport = &transport;
+	connect_scene(&scene);
+	turn_for(scene.stage.loop, 2 * SHORT);
+	CHECK_EQ(scene.stage.seen.closes, 0);
+	socket = brink_socket_address(scene.stage.id);
+	CHECK(socket != NULL);
+	scene.start = monotonic_now();
+	CHECK_OK(brink_socket_close(socket));
+	brink_socket_release(socket);
+	expect_timeout(&scene, "write timeout");
+	CHECK(monotonic_now() - scene.start >= SHORT);
+	end_scene(&scene);
+}
+
 /* The peer does not end its side: a close waits for it no longer than asked for. */
 static void lingering(enum kind kind)
 {
@@ -296,6 +331,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("timeout/reading-paused", reading_paused, KINDS_STREAM),
 	SCENARIO("timeout/writing", writing, KINDS_STREAM),
 	SCENARIO("timeout/writing-restarted", writing_restarted, KINDS_STREAM),
+	SCENARIO("timeout/writing-the-end", writing_the_end, KINDS_STREAM),
 	SCENARIO("timeout/lingering", lingering, KINDS_STREAM),
 	SCENARIO("timeout/connecting-without-end", connecting_without_end, KINDS_STREAM),
 	SCENARIO("timeout/lingering-without-end", lingering_without_end, KINDS_STREAM),
