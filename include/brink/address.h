@@ -34,8 +34,9 @@ struct brink_address {
 BRINK_API int brink_address_parse(struct brink_address *address, const char *text);
 
 /* Writes what brink_address_parse() reads back as an equal address. A UNIX socket without
- * a name is "unix:", which it does not read; a relative path that begins with '@' becomes
- * "unix:./@...". Returns the length of the text without its NUL.
+ * a name is "unix:", which it does not read, nor a path that fills a socket address, with no room for
+ * its NUL; a relative path that begins with '@' becomes "unix:./@...". Returns the length of the text
+ * without its NUL.
  *   -ENOSPC         `size` is too small; nothing was written
  *   -EAFNOSUPPORT   an address of another family */
 BRINK_API int brink_address_format(const struct brink_address *address, char *text, size_t size);
