@@ -109,6 +109,8 @@ static int add_gate(brink_server *server, const struct brink_server_options *opt
 	gate->shares = shared;
 	gate->serves = shared || options->group == NULL;
 	gate->closed = true;
+	if (text != NULL && *text == '\0')
+		return -EINVAL; /* the gate's text would say that there is a descriptor instead */
 	if (text != NULL && strlen(text) >= sizeof gate->text)
 		return -ENAMETOOLONG;
 	memcpy(gate->text, text != NULL ? text : "", text != NULL ? strlen(text) + 1 : 1);
