@@ -21,9 +21,13 @@ static void resume_for(brink_socket *socket, unsigned whom)
 		brink__socket_post(socket, BRINK__SOCKET_READ);
 }
 
+/* Not of one that is closed, which waits for the peer's end, and drops what comes before that. Where it is closed
+ * after the look here, the loop ends the pause. */
 void brink_socket_pause(brink_socket *socket)
 {
 	pause_for(socket, BRINK__PAUSED_BY_USER);
+	if (atomic_load(&socket->closing))
+		brink_socket_resume(socket);
 }
 
 void brink_socket_resume(brink_socket *socket)

@@ -215,7 +215,8 @@ BRINK_API int brink_socket_abort(brink_socket_id id);
 /* ---- reading ---- */
 
 /* No on_bytes until resumed: what the peer sends waits in the kernel. A call that is being
- * made ends as usual. Any thread. Nothing if it is so already. */
+ * made ends as usual. Any thread. Nothing if it is so already; after brink_socket_close() a
+ * pause does nothing either. */
 BRINK_API void brink_socket_pause(brink_socket *socket);
 BRINK_API void brink_socket_resume(brink_socket *socket);
 

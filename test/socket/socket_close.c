@@ -102,6 +102,28 @@ static void close_loses_nothing(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* Nor where reading is paused only then, by who knows nothing of the close: the peer's end is seen. */
+static void paused_after_close(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct life life;
+	brink_socket *socket;
+
+	open_life(&life, loop, kind, &(struct brink_socket_options){.linger_timeout = BRINK_SECONDS(100)});
+	socket = held(&life);
+	CHECK_OK(brink_socket_close(socket));
+	expect_silence(loop);
+	brink_socket_pause(socket);
+	write_all(life.pair.theirs, "still sent", 10);
+	CHECK_EQ(shutdown(life.pair.theirs, SHUT_WR), 0);
+	expect_close(&life, 0);
+	CHECK_EQ(life.arrivals, 0);
+	expect_end(life.pair.theirs);
+	brink_socket_release(socket);
+	end_life(&life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* A peer that never ends is waited for no longer than linger_timeout. */
 static void linger_is_over(enum kind kind)
 {
@@ -314,6 +336,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-close/shutdown-after-the-queue", shutdown_after_the_queue, KINDS_STREAM),
 	SCENARIO("socket-close/shutdown-before-it-stands", shutdown_before_it_stands, KINDS_STREAM),
 	SCENARIO("socket-close/close-loses-nothing", close_loses_nothing, KINDS_STREAM),
+	SCENARIO("socket-close/paused-after-close", paused_after_close, KINDS_STREAM),
 	SCENARIO("socket-close/linger-is-over", linger_is_over, KINDS_STREAM),
 	SCENARIO("socket-close/close-after-shutdown", close_after_shutdown, KINDS_STREAM),
 	SCENARIO("socket-close/abort-resets", abort_resets, KINDS_STREAM),
