@@ -22,7 +22,8 @@
  *
  *   nowhere               on the loop's thread, one at a time, in the order of their arrival
  *   the socket's options  on the executor's threads, one at a time, in that order; as long as
- *                         one is processed, no more is read
+ *                         one is processed, no more is read. Where the transport is
+ *                         single-threaded, as TLS is, as nowhere
  *   the messenger's       several at a time, in no order: the last of a read in place, which
  *                         is on the loop's thread (or, with an executor in the socket's options,
  *                         on one of its threads), the others on the executor. With

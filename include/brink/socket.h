@@ -7,7 +7,7 @@
  *
  * A socket belongs to a loop. Its callbacks are made on the loop's thread, one at a time;
  * with an executor, on_open, on_bytes and on_end are made on the executor's threads, still
- * one at a time and in order.
+ * one at a time and in order, unless the transport is single-threaded, as TLS is.
  *
  * A life: on_open, when it is connected and its transport's handshake is done; on_bytes,
  * on_end; at last on_close, exactly once and also where on_open never came. With a probe

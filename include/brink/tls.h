@@ -9,7 +9,9 @@
  *         .socket = {.transport = brink_tls_transport(), .transport_arg = tls}});
  *
  * The transport is single-threaded: any thread writes to a socket, as always, and its loop
- * encrypts. The handshake is bounded by the socket's connect_timeout.
+ * encrypts. An executor in the socket's options has no part in it: on_open, on_bytes and on_end
+ * are made on the loop's thread. Messages are for code that blocks (brink/messenger.h), whose
+ * messenger has the executor. The handshake is bounded by the socket's connect_timeout.
  *
  * How a connection fails, by on_close, whose `text` has OpenSSL's words:
  *   -EACCES   the peer's certificate is not accepted

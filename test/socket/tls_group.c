@@ -34,6 +34,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("tls/both-busy", tls_both_busy, KIND_UNIX),
 	SCENARIO("tls/failed", tls_failed, KIND_TCP),
 	SCENARIO("tls/by-threads", tls_by_threads, KIND_TCP),
+	SCENARIO("tls/beside-executor", tls_beside_executor, KIND_TCP),
 	SCENARIO("tls/server-and-client", tls_server_and_client, KIND_TCP),
 	SCENARIO("tls/truncated", tls_truncated, KINDS_STREAM),
 	SCENARIO("tls/truncated-in-handshake", tls_truncated_in_handshake, KIND_TCP),

@@ -334,3 +334,49 @@ void tls_both_busy(enum kind kind)
 		close_tls(&duo);
 	}
 }
+
+/* ---- an executor, which has no part in it ---- */
+
+static struct {
+	pthread_t loop;
+	unsigned calls, elsewhere;
+} where;
+
+static void note_where(brink_socket *socket, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	where.calls++;
+	where.elsewhere += !pthread_equal(pthread_self(), where.loop);
+}
+
+static void note_bytes(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	note_where(socket, arg);
+	brink_buffer_clear(in);
+}
+
+void tls_beside_executor(enum kind kind)
+{
+	brink_executor *executor;
+	struct tls_duo duo;
+	brink_socket *socket;
+
+	open_tls(&duo, kind);
+	CHECK_OK(brink_executor_create(&executor, &(struct brink_executor_options){.threads = 2}));
+	where.loop = pthread_self();
+	duo.sides[SERVER].options.executor = executor;
+	duo.sides[SERVER].options.on_open = note_where;
+	duo.sides[SERVER].options.on_bytes = note_bytes;
+	duo.sides[SERVER].options.on_end = note_where;
+	create_tls(&duo);
+	socket = brink_socket_address(duo.sides[CLIENT].id);
+	CHECK(socket != NULL);
+	CHECK_OK(brink_socket_write_bytes(socket, "a word", 6));
+	CHECK_OK(brink_socket_shutdown(socket));
+	brink_socket_release(socket);
+	RUN_UNTIL(duo.loop, where.calls == 3);
+	CHECK_EQ(where.elsewhere, 0);
+	close_tls(&duo);
+	brink_executor_destroy(executor);
+}
