@@ -38,12 +38,13 @@ static SSL_TICKET_RETURN refuse(SSL *ssl, SSL_SESSION *session, const unsigned c
 }
 
 /* A connection, and a ticket of a little more than `size` bytes, which is still to be sent. */
-static void open_partial(struct partial *partial, enum kind kind, size_t size)
+static void open_partial(struct partial *partial, enum kind kind, size_t size, uint64_t write_timeout)
 {
 	SSL *ssl;
 
 	memset(partial, 0, sizeof *partial);
 	partial->peer.serves = true;
+	partial->peer.write_timeout = write_timeout;
 	open_peer(&partial->peer, &partial->duo, kind, 0);
 	partial->socket = brink_socket_address(partial->duo.sides[CLIENT].id);
 	CHECK(partial->socket != NULL);
@@ -96,7 +97,7 @@ void tls_closed_in_ticket(enum kind kind)
 	struct seen *seen = &partial.duo.sides[CLIENT].seen;
 	char byte;
 
-	open_partial(&partial, kind, 2000);
+	open_partial(&partial, kind, 2000, 0);
 	send_part(&partial, FRAGMENT + 100);
 	CHECK_OK(brink_socket_close(partial.socket));
 	turn(partial.duo.loop);
@@ -108,6 +109,25 @@ void tls_closed_in_ticket(enum kind kind)
 	close_partial(&partial);
 }
 
+/* The rest never comes: our end waits as a write would, and as long. */
+void tls_never_closed_in_ticket(enum kind kind)
+{
+	struct partial partial;
+	struct seen *seen = &partial.duo.sides[CLIENT].seen;
+	uint64_t from;
+
+	open_partial(&partial, kind, 2000, BRINK_MS(200));
+	send_part(&partial, FRAGMENT + 100);
+	turn_for(partial.duo.loop, BRINK_MS(300)); /* the time runs from the close on */
+	from = monotonic_now();
+	CHECK_OK(brink_socket_close(partial.socket));
+	RUN_UNTIL(partial.duo.loop, seen->closes == 1);
+	CHECK_ERROR(seen->error, -ETIMEDOUT);
+	CHECK(strcmp(seen->text, "write timeout") == 0);
+	CHECK(monotonic_now() - from >= BRINK_MS(199));
+	close_partial(&partial);
+}
+
 /* Nobody but the writer reads, and nothing more comes. */
 void tls_written_in_ticket(enum kind kind)
 {
@@ -115,7 +135,7 @@ void tls_written_in_ticket(enum kind kind)
 	struct partial partial;
 	char bytes[16] = "";
 
-	open_partial(&partial, kind, 65000);
+	open_partial(&partial, kind, 65000, 0);
 	SYSCALL(setsockopt(partial.duo.pair.theirs, SOL_SOCKET, SO_SNDBUF, &room, sizeof room));
 	send_part(&partial, partial.size);
 	brink_socket_pause(partial.socket);
