@@ -40,20 +40,27 @@ static bool peer_is_gone(int flushed)
 	return flushed == -EPIPE || flushed == -ECONNRESET;
 }
 
-/* ---- the handshake ---- */
-
-/* A client may say what it has to say and go, before the tickets come that a server of TLS 1.3 sends
- * when the handshake is done: what it said is still to be read. Whatever else is not sent, the
- * peer waits for. */
-static int flush_last(struct brink__tls_connection *connection)
+/* Of what OpenSSL itself has to say. A peer that is gone need not hear it, but what it said before is still to be read.
+ * Where records of the program's are among it, they are lost. */
+static int flush_answers(struct brink__tls_connection *connection)
 {
-	bool tickets = SSL_is_server(connection->ssl) && SSL_version(connection->ssl) >= TLS1_3_VERSION;
 	int flushed = brink__tls_flush(connection);
 
-	if (!tickets || !peer_is_gone(flushed))
+	if (!peer_is_gone(flushed) || connection->taken > 0)
 		return flushed;
 	brink_buffer_clear(&connection->out);
 	return 0;
+}
+
+/* ---- the handshake ---- */
+
+/* A client may go before the tickets come that a server of TLS 1.3 sends when the handshake is done. Whatever else is
+ * not sent, the peer waits for. */
+static int flush_last(struct brink__tls_connection *connection)
+{
+	bool tickets = SSL_is_server(connection->ssl) && SSL_version(connection->ssl) >= TLS1_3_VERSION;
+
+	return tickets ? flush_answers(connection) : brink__tls_flush(connection);
 }
 
 int brink__tls_handshake(void *state, int fd, unsigned *waits)
@@ -112,7 +119,7 @@ static ssize_t stop_reading(struct brink__tls_connection *connection, size_t tot
 {
 	bool more = wants_to_read(connection, 0), ended = SSL_get_error(connection->ssl, 0) == SSL_ERROR_ZERO_RETURN;
 	int error = more || ended ? 0 : brink__tls_note_failure(connection);
-	int flushed = brink__tls_flush(connection);
+	int flushed = flush_answers(connection);
 
 	if (total > 0)
 		return (ssize_t)total;
@@ -134,7 +141,7 @@ ssize_t brink__tls_readv(void *state, int fd, const struct iovec *parts, int cou
 		return brink__tls_give_up(connection);
 	begin(connection);
 	connection->reads = true;
-	if (brink_buffer_length(&connection->out) > BRINK__TLS_UNSENT_MOST && (result = brink__tls_flush(connection)) < 0) {
+	if (brink_buffer_length(&connection->out) > BRINK__TLS_UNSENT_MOST && (result = flush_answers(connection)) < 0) {
 		*waits = BRINK_WRITE;
 		return result;
 	}

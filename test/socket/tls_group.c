@@ -51,6 +51,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("tls/steady", tls_steady, KIND_UNIX),
 	SCENARIO("tls/closed-and-cut", tls_closed_and_cut, KINDS_STREAM),
 	SCENARIO("tls/said-goodbye-and-gone", tls_said_goodbye_and_gone, KINDS_STREAM),
+	SCENARIO("tls/asked-and-gone", tls_asked_and_gone, KIND_UNIX),
 	SCENARIO("tls/closed-in-ticket", tls_closed_in_ticket, KINDS_STREAM),
 	SCENARIO("tls/never-closed-in-ticket", tls_never_closed_in_ticket, KIND_TCP),
 	SCENARIO("tls/written-in-ticket", tls_written_in_ticket, KIND_UNIX),

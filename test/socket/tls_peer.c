@@ -112,6 +112,35 @@ static BIO *make_flood(struct peer *peer, int version)
 	return flood;
 }
 
+/* It demands many answers, reads none, and has something to say after that. */
+void tls_asked_and_gone(enum kind kind)
+{
+	struct peer peer = {.serves = false};
+	struct seen *seen;
+	struct tls_duo duo;
+	char *bytes;
+	BIO *flood;
+	long size;
+
+	open_peer(&peer, &duo, kind, 0);
+	seen = &duo.sides[SERVER].seen;
+	flood = BIO_new(BIO_s_mem());
+	CHECK(flood != NULL && BIO_up_ref(flood));
+	SSL_set0_wbio(peer.ssl, flood);
+	while (BIO_pending(flood) < 2 * 32768)
+		ask_for(&peer, 0);
+	CHECK_EQ(SSL_write(peer.ssl, "last words", 10), 10);
+	CHECK_EQ(SSL_shutdown(peer.ssl), 0);
+	size = BIO_get_mem_data(flood, &bytes);
+	write_all(duo.pair.theirs, bytes, (size_t)size);
+	close_theirs(&duo.pair);
+	RUN_UNTIL(duo.loop, seen->closes == 1);
+	CHECK(strcmp(seen->bytes, "last words") == 0);
+	CHECK_EQ(seen->error, 0);
+	BIO_free(flood);
+	close_peer(&peer, &duo);
+}
+
 static unsigned others;
 
 static void another(brink_timer *timer)

@@ -71,7 +71,7 @@ tls_scenario tls_good, tls_expired, tls_not_yet, tls_other_name, tls_self_signed
 	tls_options;
 tls_scenario tls_truncated, tls_truncated_in_handshake, tls_reset, tls_stalled, tls_trickled, tls_garbage, tls_plain_peer,
 	tls_said_and_gone, tls_renegotiation, tls_key_updates, tls_flood, tls_flood_12, tls_steady, tls_closed_and_cut,
-	tls_said_goodbye_and_gone, tls_closed_in_ticket, tls_never_closed_in_ticket, tls_written_in_ticket;
+	tls_said_goodbye_and_gone, tls_asked_and_gone, tls_closed_in_ticket, tls_never_closed_in_ticket, tls_written_in_ticket;
 tls_scenario tls_resumed, tls_resumed_12, tls_peers_apart, tls_expired_since, tls_other_certificates,
 	tls_other_certificates_12, tls_changed_keys, tls_changed_keys_12, tls_keys_grow_old, tls_keys_shared;
 tls_scenario tls_refused, tls_reply_cut, tls_client_leaves;
