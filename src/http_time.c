@@ -178,9 +178,10 @@ void brink__http_set_phase(struct brink__http_session *session, enum brink__http
 	} else if (phase == BRINK__HTTP_HEAD) {
 		set_deadline(session, later(now, options->head_timeout));
 	} else {
-		session->body_since = session->stalled_at = now; /* reading may rest already, for replies that wait */
+		session->stalled_at = now; /* reading may rest already, for replies that wait */
 		session->body_got = 0;
-		set_deadline(session, body_deadline(session, now));
+		session->kept = is_kept(session); /* mostly until it is told to go on */
+		begin_anew(session, now);
 	}
 }
 
@@ -194,6 +195,11 @@ void brink__http_body_came(struct brink__http_session *session, size_t size)
 	if (session->stalled)
 		return;
 	now = brink__timing_now(session->socket);
+	if (session->kept && size > 0) { /* all of its time is before it */
+		session->kept = false;
+		session->body_since = now;
+		session->body_got = size;
+	}
 	set_deadline(session, body_deadline(session, now));
 	session->late = session->late && session->deadline <= now;
 }

@@ -217,7 +217,7 @@ static void count_part(brink_http_request *request, brink_buffer *part, int stat
 #define BODY_TIME BRINK_SECONDS(6) /* so long may a slow machine take for a step */
 
 /* The client's time begins when it is told, and is the whole of it. */
-static void read_late(enum kind kind)
+static void read_after(enum kind kind, uint64_t time)
 {
 	struct web web;
 	int fd;
@@ -225,12 +225,12 @@ static void read_late(enum kind kind)
 	open_timed(&web, kind, keep_only, BODY_TIME, LONG);
 	fd = visit(&web);
 	ask(&web, fd, "POST /stream HTTP/1.1\r\n" HOST EXPECT);
-	let_pass(&web, BODY_TIME + BRINK_MS(300));
+	let_pass(&web, time);
 	CHECK_EQ(atomic_load(&web.kept_count), 1);
 	CHECK(!ready_now(fd, BRINK_READ));
 	read_kept(&web, count_part);
 	expect_bytes(&web, fd, CONTINUE);
-	let_pass(&web, BRINK_MS(300));
+	let_pass(&web, BRINK_MS(600));
 	CHECK_EQ(atomic_load(&web.body_state), 0);
 	ask(&web, fd, "abc");
 	expect_status(&web, fd, 200);
@@ -240,8 +240,18 @@ static void read_late(enum kind kind)
 	close_web(&web);
 }
 
+static void read_late(enum kind kind)
+{
+	read_after(kind, BODY_TIME + BRINK_MS(300));
+}
+
+static void read_rather_late(enum kind kind)
+{
+	read_after(kind, BODY_TIME - BRINK_MS(300));
+}
+
 /* It is told behind the reply before it. */
-static void told_late(enum kind kind)
+static void told_after(enum kind kind, uint64_t time)
 {
 	static const char *const paths[] = {"/e", "/stream"};
 	struct web web;
@@ -254,17 +264,27 @@ static void told_late(enum kind kind)
 		ask(&web, fd, "GET /keep HTTP/1.1\r\n" HOST "\r\nPOST ");
 		ask(&web, fd, paths[i]);
 		ask(&web, fd, " HTTP/1.1\r\n" HOST EXPECT);
-		let_pass(&web, BODY_TIME + BRINK_MS(300));
+		let_pass(&web, time);
 		CHECK(!ready_now(fd, BRINK_READ));
 		answer_kept(&web, 0);
 		expect_body(&web, fd, 200, "0");
 		expect_bytes(&web, fd, CONTINUE);
-		let_pass(&web, BRINK_MS(300));
+		let_pass(&web, BRINK_MS(600));
 		ask(&web, fd, "abc");
 		expect_body(&web, fd, 200, i == 0 ? "POST /e h\nabc" : "abc");
 		close_fd(&fd);
 		close_web(&web);
 	}
+}
+
+static void told_late(enum kind kind)
+{
+	told_after(kind, BODY_TIME + BRINK_MS(300));
+}
+
+static void told_rather_late(enum kind kind)
+{
+	told_after(kind, BODY_TIME - BRINK_MS(300));
 }
 
 /* Who was told, and does not go on, is out of time. */
@@ -295,7 +315,9 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-late/slow-reader", slow_reader, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-late/drips-behind-a-reply", drips_behind_a_reply, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-late/read-late", read_late, KIND_TCP),
+	SCENARIO("http-late/read-rather-late", read_rather_late, KIND_TCP),
 	SCENARIO("http-late/told-late", told_late, KIND_TCP),
+	SCENARIO("http-late/told-rather-late", told_rather_late, KIND_TCP),
 	SCENARIO("http-late/told-in-vain", told_in_vain, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };
