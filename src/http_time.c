@@ -121,6 +121,18 @@ static bool is_served(struct brink__http_session *session, uint64_t now)
 	return true;
 }
 
+/* With the lock: whether what it asks for now has come, and somebody is about to look at it. Who has heard of the end
+ * reads no more. */
+static bool is_asking(struct brink__http_session *session, uint64_t now)
+{
+	const brink_socket *socket = session->socket;
+
+	if (atomic_load(&socket->edges) == 0 || atomic_load(&socket->their_end))
+		return false;
+	set_deadline(session, later(now, LOOK_AGAIN));
+	return true;
+}
+
 /* With the lock: what of the client's is over; BUSY: nothing, or the deadline was moved meanwhile. */
 static enum brink__http_phase look_what_is_over(struct brink__http_session *session)
 {
@@ -129,7 +141,7 @@ static enum brink__http_phase look_what_is_over(struct brink__http_session *sess
 
 	if ((phase == BRINK__HTTP_HEAD || phase == BRINK__HTTP_BODY) && is_excused(session, now))
 		return BRINK__HTTP_BUSY;
-	if (phase == BRINK__HTTP_IDLE && is_served(session, now))
+	if (phase == BRINK__HTTP_IDLE && (is_served(session, now) || is_asking(session, now)))
 		return BRINK__HTTP_BUSY;
 	return phase;
 }

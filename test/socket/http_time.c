@@ -19,6 +19,14 @@ static void open_timed(struct web *web, enum kind kind, uint64_t head, uint64_t 
 	start_web(web);
 }
 
+static void let_pass(struct web *web, uint64_t time)
+{
+	uint64_t end = monotonic_now() + time;
+
+	while (monotonic_now() < end)
+		turn_briefly(web->service.loop);
+}
+
 static void serve_another(struct web *web, int fd)
 {
 	ask(web, fd, "GET /e HTTP/1.1\r\n" HOST "\r\n");
@@ -112,6 +120,13 @@ static void block(brink_task *task)
 	atomic_store(&blocker->state, 3);
 }
 
+static void start_on_thread(struct web *web)
+{
+	CHECK_OK(brink_executor_create(&web->service.executor, &(struct brink_executor_options){.threads = 1}));
+	web->service.options.socket.executor = web->service.executor;
+	start_web(web);
+}
+
 static void post_blocker(struct web *web, struct blocker *blocker)
 {
 	memset(blocker, 0, sizeof *blocker);
@@ -141,9 +156,7 @@ static void slow_while_busy(enum kind kind, const char *head, const char *drop)
 	web.options.head_timeout = web.options.body_timeout = brief;
 	web.options.min_rate = 1u << 20;
 	web.options.idle_timeout = LONG;
-	CHECK_OK(brink_executor_create(&web.service.executor, &(struct brink_executor_options){.threads = 1}));
-	web.service.options.socket.executor = web.service.executor;
-	start_web(&web);
+	start_on_thread(&web);
 	fd = visit(&web);
 	serve_another(&web, fd);
 	post_blocker(&web, &blockers[0]);
@@ -151,11 +164,9 @@ static void slow_while_busy(enum kind kind, const char *head, const char *drop)
 	ask(&web, fd, head);
 	for (unsigned i = 0; !ready_now(fd, BRINK_READ); i++) {
 		struct blocker *now = &blockers[i % 2], *next = &blockers[1 - i % 2];
-		uint64_t pause = monotonic_now() + brief;
 
 		ask(&web, fd, drop);
-		while (monotonic_now() < pause)
-			turn_briefly(web.service.loop);
+		let_pass(&web, brief);
 		post_blocker(&web, next); /* behind the reader */
 		atomic_store(&now->state, 2);
 		wait_for_state(next, 1);
@@ -180,30 +191,42 @@ static void slow_head_while_busy(enum kind kind)
 	slow_while_busy(kind, "GET / HTTP/1.1\r\nX: ", "x");
 }
 
-/* Nobody has looked yet at what has come in time. */
-static void first_head_while_busy(enum kind kind)
+/* Nobody has looked yet at what has come in time: of a connection, or of one that has rested. */
+static void head_while_busy(enum kind kind, bool rested)
 {
 	struct blocker blocker;
 	struct web web;
-	uint64_t end;
 	int fd;
 
 	open_web(&web, kind, ONE_LOOP);
-	web.options.head_timeout = SHORT;
-	CHECK_OK(brink_executor_create(&web.service.executor, &(struct brink_executor_options){.threads = 1}));
-	web.service.options.socket.executor = web.service.executor;
-	start_web(&web);
+	web.options.head_timeout = rested ? LONG : SHORT;
+	web.options.idle_timeout = rested ? 10 * SHORT : LONG;
+	start_on_thread(&web);
+	if (rested) {
+		fd = visit(&web);
+		serve_another(&web, fd);
+	}
 	post_blocker(&web, &blocker);
 	wait_for_state(&blocker, 1);
-	fd = connect_client(&web.service);
+	if (!rested)
+		fd = connect_client(&web.service);
 	ask(&web, fd, "GET /e HTTP/1.1\r\n" HOST "\r\n");
-	for (end = monotonic_now() + 3 * SHORT; monotonic_now() < end;)
-		turn_briefly(web.service.loop);
+	let_pass(&web, rested ? 15 * SHORT : 3 * SHORT);
 	CHECK_EQ(atomic_load(&web.service.closed), 0);
 	atomic_store(&blocker.state, 2);
 	expect_body(&web, fd, 200, "GET /e h\n");
 	close_fd(&fd);
 	close_web(&web);
+}
+
+static void first_head_while_busy(enum kind kind)
+{
+	head_while_busy(kind, false);
+}
+
+static void next_head_while_busy(enum kind kind)
+{
+	head_while_busy(kind, true);
 }
 
 static struct blocker in_head;
@@ -221,7 +244,6 @@ static void late_head(enum kind kind)
 	const uint64_t timeout = BRINK_MS(500);
 	struct blocker blocker;
 	struct web web;
-	uint64_t end;
 	int fd;
 
 	open_web(&web, kind, ONE_LOOP);
@@ -229,9 +251,7 @@ static void late_head(enum kind kind)
 	web.options.head_timeout = timeout;
 	web.options.body_timeout = web.options.idle_timeout = LONG;
 	web.options.on_head = block_in_head;
-	CHECK_OK(brink_executor_create(&web.service.executor, &(struct brink_executor_options){.threads = 1}));
-	web.service.options.socket.executor = web.service.executor;
-	start_web(&web);
+	start_on_thread(&web);
 	fd = visit(&web);
 	serve_another(&web, fd);
 	ask(&web, fd, "GET /e HTTP/1.1\r\n" HOST "\r\nPOST /stream HTTP");
@@ -239,8 +259,7 @@ static void late_head(enum kind kind)
 	post_blocker(&web, &blocker); /* behind the reader, who has seen the beginning */
 	wait_for_state(&blocker, 1);
 	ask(&web, fd, "/1.1\r\n" HOST "Content-Length: 1\r\n\r\n");
-	for (end = monotonic_now() + 2 * timeout; monotonic_now() < end;)
-		turn_briefly(web.service.loop);
+	let_pass(&web, 2 * timeout);
 	atomic_store(&blocker.state, 2);
 	wait_for_state(&in_head, 1);
 	expect_status(&web, fd, 408);
@@ -380,6 +399,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-time/slow-head-while-busy", slow_head_while_busy, KIND_TCP),
 	SCENARIO("http-time/slow-body-while-busy", slow_body_while_busy, KIND_TCP),
 	SCENARIO("http-time/first-head-while-busy", first_head_while_busy, KIND_TCP),
+	SCENARIO("http-time/next-head-while-busy", next_head_while_busy, KIND_TCP),
 	SCENARIO("http-time/late-head", late_head, KIND_TCP),
 	SCENARIO("http-time/silent-bodies", silent_bodies, KIND_TCP),
 	SCENARIO("http-time/idle", idle, KIND_TCP),
