@@ -42,6 +42,7 @@ struct brink_http_client {
 	struct brink__http_exchange *first, **end;
 	bool active;    /* the first was sent */
 	bool scheduled; /* `task` is posted */
+	bool overdue;   /* its time was over when the timer last went off */
 	bool destroyed;
 	unsigned calls; /* of the program, that are being made */
 	brink_task task;

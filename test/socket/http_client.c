@@ -405,6 +405,34 @@ static void no_answer(enum kind kind)
 	close_peer(&peer);
 }
 
+/* The loop is held up until the time is over: what came in time is read before the fetch is called late. */
+static void held_up(enum kind kind)
+{
+	const uint64_t timeout = BRINK_SECONDS(1);
+	struct caller caller;
+	struct peer peer;
+	uint64_t before;
+
+	open_peer(&peer, kind);
+	open_caller(&caller, peer.loop, &peer.address);
+	brink_http_client_destroy(caller.client);
+	CHECK_OK(brink_http_client_create(&caller.client, peer.loop, &(struct brink_http_client_options){
+		.address = &peer.address, .timeout = timeout}));
+	before = monotonic_now();
+	CHECK_OK(begin(&caller, "GET", "/", ""));
+	take_request(&peer, true);
+	write_all(peer.fd, OK "Content-Length: 0\r\n\r\n", strlen(OK) + 21);
+	/* On a machine that stands still for so long it came too late. */
+	if (monotonic_now() < before + timeout) {
+		while (monotonic_now() < before + timeout + BRINK_MS(200))
+			sleep_ms(10);
+		RUN_UNTIL(peer.loop, caller.over == 1);
+		CHECK_EQ(caller.error, 0);
+	}
+	brink_http_client_destroy(caller.client);
+	close_peer(&peer);
+}
+
 /* ---- a server's name ---- */
 
 static int create(struct caller *caller, brink_loop *loop, const struct brink_http_client_options *options)
@@ -550,6 +578,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-client/closes-as-said", closes_as_said, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/by-proxy", by_proxy, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/no-answer", no_answer, KIND_TCP),
+	SCENARIO("http-client/held-up", held_up, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/by-name", by_name, KIND_TCP),
 	SCENARIO("http-client/without-zone", without_zone, KIND_TCP6),
 	SCENARIO("http-client/refused-names", refused_names, KIND_NONE),
