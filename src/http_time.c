@@ -65,6 +65,7 @@ static void begin_anew(struct brink__http_session *session, uint64_t now)
 {
 	session->body_since = now;
 	session->body_got = 0;
+	session->late = false;
 	if (session->kept)
 		set_deadline(session, later(now, LOOK_AGAIN));
 	else if (session->phase == BRINK__HTTP_HEAD)

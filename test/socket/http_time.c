@@ -229,6 +229,46 @@ static void next_head_while_busy(enum kind kind)
 	head_while_busy(kind, true);
 }
 
+/* The executor is busy whenever the time is over, and in between the program does not read: then all of the time begins
+ * again, and it is busy for the first time. */
+static void kept_between_busy(enum kind kind)
+{
+	const uint64_t timeout = 5 * SHORT;
+	struct blocker blocker;
+	brink_socket *socket;
+	struct web web;
+	int fd;
+
+	open_web(&web, kind, ONE_LOOP);
+	web.options.head_timeout = timeout;
+	web.options.idle_timeout = LONG;
+	start_on_thread(&web);
+	fd = visit(&web);
+	serve_another(&web, fd);
+	ask(&web, fd, "GET /e HTTP/1.1\r\nX: ");
+	let_pass(&web, SHORT);
+	post_blocker(&web, &blocker);
+	wait_for_state(&blocker, 1);
+	ask(&web, fd, "x");
+	let_pass(&web, timeout);
+	socket = their_socket(&web);
+	brink_socket_pause(socket);
+	atomic_store(&blocker.state, 2);
+	wait_for_state(&blocker, 3);
+	let_pass(&web, BRINK_MS(300)); /* for a look */
+	brink_socket_resume(socket);
+	brink_socket_release(socket);
+	let_pass(&web, BRINK_MS(300));
+	post_blocker(&web, &blocker);
+	wait_for_state(&blocker, 1);
+	ask(&web, fd, "y\r\n" HOST "\r\n");
+	let_pass(&web, 2 * timeout);
+	atomic_store(&blocker.state, 2);
+	expect_body(&web, fd, 200, "GET /e h\n");
+	close_fd(&fd);
+	close_web(&web);
+}
+
 static struct blocker in_head;
 
 static int block_in_head(const brink_http_request *request, void *arg)
@@ -400,6 +440,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-time/slow-body-while-busy", slow_body_while_busy, KIND_TCP),
 	SCENARIO("http-time/first-head-while-busy", first_head_while_busy, KIND_TCP),
 	SCENARIO("http-time/next-head-while-busy", next_head_while_busy, KIND_TCP),
+	SCENARIO("http-time/kept-between-busy", kept_between_busy, KIND_TCP),
 	SCENARIO("http-time/late-head", late_head, KIND_TCP),
 	SCENARIO("http-time/silent-bodies", silent_bodies, KIND_TCP),
 	SCENARIO("http-time/idle", idle, KIND_TCP),
