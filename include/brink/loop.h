@@ -57,7 +57,9 @@ struct brink_loop_options {
 BRINK_API int brink_loop_create(brink_loop **loop, const struct brink_loop_options *options);
 
 /* Frees the loop and its descriptors. What is still started is stopped without a
- * call, and its memory is touched for that: free nothing that is started. A watch whose
+ * call, and its memory is touched for that: free nothing that is started. But sockets fail with
+ * -ECANCELED, on_close comes of each, and it waits until all references to them are given back: of those
+ * that others have, so the caller is to have none. A watch whose
  * descriptor was closed without a stop, which is a mistake, may be unknown to the loop by
  * then, and stays as it is: stop it before, or do nothing more with it than
  * brink_watch_init(). Tasks that are still posted, or that these or a socket's on_close post, are called, so that
