@@ -188,8 +188,8 @@ BRINK_API int brink_socket_write_with(brink_socket *socket, brink_buffer *data,
 BRINK_API int brink_socket_write_bytes(brink_socket *socket, const void *bytes, size_t size);
 
 /* Blocks the thread until the unsent bytes are at most low_water, for at most `timeout`
- * nanoseconds (below 0: without end).
- *   -EDEADLK  called on the thread of the socket's loop, which is the one that writes
+ * nanoseconds (below 0: without end). Another thread has to run the loop meanwhile.
+ *   -EDEADLK  called in a callback of the socket's loop, whose thread is the one that writes
  *   -ETIMEDOUT
  *   other     as a write would say, when the socket failed */
 BRINK_API int brink_socket_wait(brink_socket *socket, int64_t timeout);
