@@ -40,6 +40,7 @@ static atomic_uint handlers; /* that are running */
 #define LAYERS 2
 static struct sigaction before[LAYERS][NUMBERS]; /* what each of ours calls in turn */
 static unsigned char layers[NUMBERS];            /* how many of ours are in place */
+static _Atomic(void *) told_above[NUMBERS];      /* the context of what the upper one has told, while it calls others */
 
 /* ---- in the handler ---- */
 
@@ -104,14 +105,27 @@ static void tell_loops(int number)
 	atomic_fetch_sub(&handlers, 1);
 }
 
-/* Where the one above is called first it has told already, and a loop may have taken that for an arrival. */
+/* Where the one above was called first it has told already, and a loop may have taken that for an arrival: where it is
+ * on top, and where it notes that it has this very signal, which others have handed to it. */
+static bool is_told(int layer, int number, const void *context)
+{
+	if (ours_on_top(number) > layer)
+		return true;
+	return layer == 0 && context != NULL && atomic_load(&told_above[number]) == context;
+}
+
 static void handle(int layer, int number, siginfo_t *info, void *context)
 {
+	void *noted = context;
 	int error = errno;
 
-	if (ours_on_top(number) <= layer)
+	if (!is_told(layer, number, context))
 		tell_loops(number);
+	if (layer > 0)
+		atomic_store(&told_above[number], context);
 	chain(layer, number, info, context);
+	if (layer > 0)
+		atomic_compare_exchange_strong(&told_above[number], &noted, NULL);
 	errno = error;
 }
 

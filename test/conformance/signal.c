@@ -547,19 +547,29 @@ static void *raise_one(void *unused)
 	return unused;
 }
 
-/* The library's handler is above theirs, which calls the one below: that is no second arrival, however late it is. */
-static void handler_between_takes_long(enum kind kind)
+static struct sigaction below_top;
+
+static void top_handler(int number, siginfo_t *info, void *context)
+{
+	below_top.sa_sigaction(number, info, context);
+}
+
+/* The library's handler is above theirs, which calls the one below: that is no second arrival, however late it is. Nor
+ * where yet another is `topped` on all of them. */
+static void between_takes_long(bool topped)
 {
 	struct sigaction between = {.sa_sigaction = slow_handler, .sa_flags = SA_SIGINFO};
+	struct sigaction top = {.sa_sigaction = top_handler, .sa_flags = SA_SIGINFO};
 	brink_loop *loop = new_loop();
 	struct catcher catcher;
 	pthread_t other;
 
-	(void)kind;
 	catch_signal(loop, &catcher, SIGUSR1);
 	SYSCALL(sigaction(SIGUSR1, &between, &below));
 	let_go(&catcher);
 	catch_signal(loop, &catcher, SIGUSR1);
+	if (topped)
+		SYSCALL(sigaction(SIGUSR1, &top, &below_top));
 	CHECK_EQ(pthread_create(&other, NULL, raise_one, NULL), 0);
 	RUN_UNTIL(loop, catcher.calls == 1);
 	heard = true;
@@ -571,6 +581,18 @@ static void handler_between_takes_long(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+static void handler_between_takes_long(enum kind kind)
+{
+	(void)kind;
+	between_takes_long(false);
+}
+
+static void handler_between_below_another(enum kind kind)
+{
+	(void)kind;
+	between_takes_long(true);
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("signal/is-called", is_called, 0, .promises = {22}),
 	SCENARIO("signal/last-is-never-lost", last_is_never_lost, 0, .promises = {22}),
@@ -580,6 +602,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("signal/other-handlers-go-on", other_handlers_go_on, 0, .promises = {22}),
 	SCENARIO("signal/handler-above-that-chains", handler_above_that_chains, 0, .promises = {22}),
 	SCENARIO("signal/handler-between-takes-long", handler_between_takes_long, 0, .promises = {22}),
+	SCENARIO("signal/handler-between-below-another", handler_between_below_another, 0, .promises = {22}),
 	SCENARIO("signal/handler-above-that-goes", handler_above_that_goes, 0, .promises = {22}),
 	SCENARIO("signal/taken-away", taken_away, 0, .promises = {22}),
 	SCENARIO("signal/errno-is-kept", errno_is_kept, 0, .promises = {22}),
