@@ -79,21 +79,38 @@ static void count(brink_http_request *request)
 
 struct stream {
 	int waits; /* for room */
+	int state; /* of the part that came last */
+	brink_buffer last; /* which came while there was no room */
 };
+
+static void end_stream(brink_http_request *request, struct stream *stream)
+{
+	if (stream->state == 1)
+		brink_http_reply_end(request);
+	brink_buffer_clear(&stream->last);
+	free(stream);
+	brink_http_request_free(request);
+}
+
+static void send_on(brink_http_request *request, brink_buffer *part, struct stream *stream)
+{
+	stream->waits = 1;
+	if (brink_http_reply_write(request, part) == 1)
+		return; /* on_room() goes on, or has done so already */
+	stream->waits = 0;
+	if (stream->state != 0)
+		end_stream(request, stream);
+}
 
 static void on_part(brink_http_request *request, brink_buffer *part, int state, void *arg)
 {
 	struct stream *stream = arg;
 
-	if (stream->waits && state == 0)
-		return; /* it comes again */
-	stream->waits = brink_http_reply_write(request, part) == 1;
-	if (state == 0)
-		return;
-	if (state == 1)
-		brink_http_reply_end(request);
-	free(stream);
-	brink_http_request_free(request);
+	stream->state = state;
+	if (!stream->waits)
+		send_on(request, part, stream);
+	else if (state != 0)
+		brink_buffer_move(&stream->last, part); /* others come again */
 }
 
 static void on_room(brink_http_request *request, void *arg)
@@ -101,7 +118,10 @@ static void on_room(brink_http_request *request, void *arg)
 	struct stream *stream = arg;
 
 	stream->waits = 0;
-	brink_http_request_read(request, on_part, stream);
+	if (stream->state != 0)
+		send_on(request, &stream->last, stream);
+	else
+		brink_http_request_read(request, on_part, stream);
 }
 
 static void stream(brink_http_request *request)

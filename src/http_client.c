@@ -275,6 +275,7 @@ static bool options_are_sound(const struct brink_http_client_options *options)
 	       socket->on_high == NULL && socket->on_low == NULL && socket->on_close == NULL &&
 	       socket->on_revive == NULL && socket->on_written == NULL && socket->arg == NULL &&
 	       socket->messenger == NULL && socket->executor == NULL && socket->probe_interval == 0 &&
+	       (socket->flags & BRINK_SOCKET_PAUSED) == 0 &&
 	       memcmp(options->reserved, zero, sizeof zero) == 0;
 }
 

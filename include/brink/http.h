@@ -191,7 +191,7 @@ struct brink_http_client_options {
 	struct brink_http_limits limits;
 	uint64_t timeout; /* ns that a fetch may take, from when its turn comes; 0: 60 s */
 	/* Of the connections: resolver, transport, limits and timeouts. Left zero are address, name, fd, arg,
-	 * messenger, executor, the probes and all callbacks. */
+	 * messenger, executor, the probes and all callbacks, and none is BRINK_SOCKET_PAUSED. */
 	struct brink_socket_options socket;
 	void *reserved[4]; /* must be zero */
 };
@@ -246,8 +246,9 @@ struct brink_http_fetch_options {
 
 /* Begins a fetch, or has it wait for those before it. Nothing of the options is needed afterwards. Of the
  * headers, Host, Content-Length and Transfer-Encoding are the library's; a Connection header with "close" closes
- * the connection after the response. Responses of 100 to 199 are passed over; one that says where else to look
- * (300 to 399) is a response like others: nothing follows it by itself. When a connection that was kept turns out
+ * the connection after the response. Responses of 100 to 199 are passed over, but for 101, which was not asked for
+ * (-EPROTO); one that says where else to look (300 to 399) is a response like others: nothing follows it by
+ * itself. When a connection that was kept turns out
  * to have ended, a fetch with a safe or idempotent method (GET, HEAD, OPTIONS, PUT, DELETE, TRACE) is tried once
  * more, on a new one.
  *   -EINVAL   no on_response; a method, target or header that is not well formed; a header that is the library's

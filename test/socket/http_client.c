@@ -180,6 +180,9 @@ static void refused_fetches(enum kind kind)
 	options.host = NULL;
 	options.socket.fd = 1;
 	CHECK_ERROR(brink_http_client_create(&caller.client, loop, &options), -EINVAL);
+	options.socket.fd = 0;
+	options.socket.flags = BRINK_SOCKET_PAUSED;
+	CHECK_ERROR(brink_http_client_create(&caller.client, loop, &options), -EINVAL);
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
