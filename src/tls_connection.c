@@ -21,7 +21,7 @@ static int name_peer(SSL *ssl, const brink_tls *tls)
 		return 1;
 	if (brink__tls_is_address(tls->peer_name))
 		return any || X509_VERIFY_PARAM_set1_ip_asc(verification, tls->peer_name);
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
 	return (any || SSL_set1_host(ssl, tls->peer_name)) && SSL_set_tlsext_host_name(ssl, tls->peer_name);
 }
 

@@ -67,7 +67,8 @@ struct brink_tls_options {
 	const char *ca_directory; /* as openssl rehash(1) makes it */
 	const char *ca_pem;       /* the text */
 	/* Client: the host name or IP address, without brackets, zone and port, that the server's
-	 * certificate must be for. A name is sent to the server, too (SNI). A dot at its end is left out. */
+	 * certificate must be for: as one of its subjectAltNames, and not as its subject (RFC 9525). A name is
+	 * sent to the server, too (SNI). A dot at its end is left out. */
 	const char *peer_name;
 	/* ALPN: names of protocols, the best first, NULL at the end. A server that has a list and
 	 * finds none of the client's in it refuses the connection; a client that sends none is served. */

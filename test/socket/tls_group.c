@@ -7,6 +7,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("tls/expired", tls_expired, KIND_TCP),
 	SCENARIO("tls/not-yet-valid", tls_not_yet, KIND_TCP),
 	SCENARIO("tls/other-name", tls_other_name, KIND_TCP),
+	SCENARIO("tls/name-of-subject", tls_name_of_subject, KIND_TCP),
 	SCENARIO("tls/self-signed", tls_self_signed, KIND_TCP),
 	SCENARIO("tls/other-ca", tls_other_ca, KIND_TCP),
 	SCENARIO("tls/unverified", tls_unverified, KIND_TCP),

@@ -65,10 +65,10 @@ void exchange_texts(struct tls_duo *duo, const char *question, const char *answe
 typedef scenario_fn tls_scenario;
 tls_scenario tls_both_ways, tls_both_ways_12, tls_half_ended, tls_half_ended_12, tls_much, tls_much_12, tls_both_busy, tls_failed,
 	tls_by_threads, tls_beside_executor, tls_server_and_client;
-tls_scenario tls_good, tls_expired, tls_not_yet, tls_other_name, tls_self_signed, tls_other_ca, tls_unverified,
-	tls_any_name, tls_address, tls_name_with_dot, tls_other_address, tls_client_shown, tls_client_missing, tls_client_foreign,
-	tls_client_asked, tls_names, tls_renewed, tls_protocols, tls_no_protocol, tls_protocol_unasked, tls_versions,
-	tls_options;
+tls_scenario tls_good, tls_expired, tls_not_yet, tls_other_name, tls_name_of_subject, tls_self_signed, tls_other_ca,
+	tls_unverified, tls_any_name, tls_address, tls_name_with_dot, tls_other_address, tls_client_shown,
+	tls_client_missing, tls_client_foreign, tls_client_asked, tls_names, tls_renewed, tls_protocols,
+	tls_no_protocol, tls_protocol_unasked, tls_versions, tls_options;
 tls_scenario tls_truncated, tls_truncated_in_handshake, tls_reset, tls_stalled, tls_trickled, tls_garbage, tls_plain_peer,
 	tls_said_and_gone, tls_renegotiation, tls_key_updates, tls_flood, tls_flood_12, tls_steady, tls_closed_and_cut,
 	tls_said_goodbye_and_gone, tls_asked_and_gone, tls_closed_in_ticket, tls_never_closed_in_ticket, tls_written_in_ticket;

@@ -28,7 +28,7 @@ static void shown_by_ca(enum kind kind, const char *names, int from, int until, 
 	struct tls_duo duo;
 
 	open_tls(&duo, kind);
-	other = make_identity("other", names, from, until, &duo.ca);
+	other = make_identity("server.test", names, from, until, &duo.ca);
 	duo.sides[SERVER].certificate = as_certificate(&other);
 	create_tls(&duo);
 	expect_failures(&duo, -EACCES, -EPROTO);
@@ -71,6 +71,12 @@ void tls_not_yet(enum kind kind)
 void tls_other_name(enum kind kind)
 {
 	shown_by_ca(kind, "DNS:else.test", -1, 2, "hostname mismatch");
+}
+
+/* Where it has no name of the kind that is asked for, either. */
+void tls_name_of_subject(enum kind kind)
+{
+	shown_by_ca(kind, "email:server@else.test", -1, 2, "hostname mismatch");
 }
 
 void tls_self_signed(enum kind kind)
