@@ -44,13 +44,17 @@ static void on_short(void *arg)
 	brink__server_tell(gate->server, &gate->news, &gate->news_posted);
 }
 
-static void on_drained(brink_listener *listener, void *arg)
+/* No more come. */
+static void tell_drained(struct brink__gate *gate)
 {
-	struct brink__gate *gate = arg;
-
-	(void)listener;
 	atomic_store(&gate->drained, true);
 	brink__server_tell(gate->server, &gate->news, &gate->news_posted);
+}
+
+static void on_drained(brink_listener *listener, void *arg)
+{
+	(void)listener;
+	tell_drained(arg);
 }
 
 void brink__gate_on_resume(brink_task *task)
@@ -121,13 +125,15 @@ int brink__gate_open(struct brink__gate *gate, const struct brink_server_options
 void brink__gate_drain(struct brink__gate *gate)
 {
 	if (!gate->closed && brink_listener_drain(gate->listener) < 0)
-		on_drained(gate->listener, gate); /* it was so already */
+		tell_drained(gate); /* it was so already */
 }
 
 void brink__gate_close(struct brink__gate *gate)
 {
+	if (gate->closed)
+		return;
 	/* With a limit the connections still name it, and its memory stays for them. */
-	if (!gate->closed)
-		brink_listener_destroy(gate->listener);
+	brink_listener_destroy(gate->listener);
 	gate->closed = true;
+	tell_drained(gate);
 }

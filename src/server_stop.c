@@ -5,6 +5,7 @@
  * All on the thread of the server's loop. */
 #include "config.h"
 
+#include "group.h"
 #include "server.h"
 
 #include <errno.h>
@@ -72,6 +73,11 @@ void brink__server_gate_news(struct brink__gate *gate)
 		close_connections(server);
 }
 
+static bool has_stopped(const brink_group *group)
+{
+	return atomic_load(&group->stopping);
+}
+
 void brink__server_deadline(brink_timer *timer)
 {
 	brink_server *server = brink_container_of(timer, brink_server, deadline);
@@ -79,9 +85,10 @@ void brink__server_deadline(brink_timer *timer)
 	for (unsigned i = 0; i < server->seat_count; i++)
 		brink__seat_end(&server->seats[i]);
 	for (unsigned i = 0; i < server->gate_count; i++) {
-		server->gates[i].stage = BRINK__GATE_DONE;
 		if (server->gates[i].loop == server->loop)
 			brink__gate_close(&server->gates[i]);
+		else if (has_stopped(server->group))
+			server->gates[i].stage = BRINK__GATE_DONE; /* it accepts nothing, and is not closed before the group ends */
 	}
 	brink__server_cut_off(server, -ETIMEDOUT, "not ended within the server's deadline");
 	close_connections(server);

@@ -412,6 +412,56 @@ static void taken_on_at_the_deadline(enum kind kind)
 	close_service(&service);
 }
 
+/* ---- loops of the group's that do not turn as the deadline comes ---- */
+
+static atomic_uint blocked;
+
+static void block(brink_task *task)
+{
+	(void)task;
+	atomic_fetch_add(&blocked, 1);
+	while (!atomic_load(&go_on))
+		sleep_ms(1);
+}
+
+/* When it has stopped nobody can connect, whatever else a loop that listens was busy with. */
+static void deadline_and_busy_loops(enum kind kind)
+{
+	struct service service;
+	brink_task tasks[3];
+
+	open_service(&service, kind, EACH_ACCEPTS);
+	start_service(&service);
+	for (unsigned i = 0; i < 3; i++) {
+		brink_task_init(&tasks[i], block);
+		brink_task_post(brink_group_loop(service.group, i), &tasks[i]);
+	}
+	while (atomic_load(&blocked) < 3)
+		sleep_ms(1);
+	CHECK_OK(brink_server_stop(service.server, 0));
+	for (int i = 0; i < 20; i++)
+		turn_briefly(service.loop);
+	CHECK(atomic_load(&service.stopped) == 0 || try_connect(&service.address) < 0);
+	atomic_store(&go_on, true);
+	run_until_stopped(&service);
+	CHECK(try_connect(&service.address) < 0);
+	close_service(&service);
+}
+
+/* Those that never turn again are not waited for. */
+static void deadline_and_stopped_group(enum kind kind)
+{
+	struct service service;
+
+	open_service(&service, kind, EACH_ACCEPTS);
+	start_service(&service);
+	brink_group_stop(service.group);
+	CHECK_OK(brink_group_join(service.group));
+	CHECK_OK(brink_server_stop(service.server, BRINK_MS(10)));
+	run_until_stopped(&service);
+	close_service(&service);
+}
+
 static void destroyed_meanwhile(enum kind kind)
 {
 	struct service service;
@@ -499,6 +549,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("server-stop/deadline", deadline, KINDS_STREAM),
 	SCENARIO("server-stop/at-once", at_once, KINDS_STREAM),
 	SCENARIO("server-stop/taken-on-at-the-deadline", taken_on_at_the_deadline, KINDS_TCP),
+	SCENARIO("server-stop/deadline-and-busy-loops", deadline_and_busy_loops, KINDS_TCP),
+	SCENARIO("server-stop/deadline-and-stopped-group", deadline_and_stopped_group, KINDS_TCP),
 	SCENARIO("server-stop/destroyed-meanwhile", destroyed_meanwhile, KINDS_STREAM),
 	SCENARIO("server-stop/destroyed-in-on-stopped", destroyed_in_on_stopped, KINDS_STREAM),
 	SCENARIO("server-stop/by-a-signal", by_a_signal, KINDS_STREAM),
