@@ -13,6 +13,9 @@
  * are made on the loop's thread. Messages are for code that blocks (brink/messenger.h), whose
  * messenger has the executor. The handshake is bounded by the socket's connect_timeout.
  *
+ * A connection has keys and counts records. A child that is forked has both as the parent has them, and what either
+ * sends, the other would send again with the same number: so only one of them may go on with a connection.
+ *
  * How a connection fails, by on_close, whose `text` has OpenSSL's words:
  *   -EACCES   the peer's certificate is not accepted
  *   -EPROTO   anything else that TLS finds wrong, and what the peer tells by an alert: of a
@@ -77,7 +80,8 @@ struct brink_tls_options {
 	/* Server: for how long a session may be taken up again, in nanoseconds; 0: 2 hours; at most 7 days.
 	 * Clients have it in a ticket, and the key that closes tickets is changed as often: for as long
 	 * again it opens what it has closed, and the client gets another ticket; then it is
-	 * forgotten, with the first handshake from then on. */
+	 * forgotten, with the first handshake from then on. Processes that were forked with one context have
+	 * one key until it is first changed, and then each has its own. */
 	uint64_t ticket_lifetime;
 	void *reserved[8];                  /* must be zero */
 };
