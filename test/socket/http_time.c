@@ -233,7 +233,7 @@ static void next_head_while_busy(enum kind kind)
  * again, and it is busy for the first time. */
 static void kept_between_busy(enum kind kind)
 {
-	const uint64_t timeout = 5 * SHORT;
+	const uint64_t timeout = BRINK_SECONDS(is_slow() ? 5 : 2); /* between its steps a slow machine may rest */
 	struct blocker blocker;
 	brink_socket *socket;
 	struct web web;
