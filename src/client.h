@@ -15,6 +15,7 @@ struct brink_client {
 	_Atomic brink_socket_id single;
 	pthread_mutex_t lock; /* of what follows; and who makes the single one has it */
 	unsigned max, taken, idle, waiting;
+	bool ending;  /* it is being destroyed: nobody takes any more */
 	bool failing; /* the latest connection for a place could not be made; until a place is taken again */
 	struct brink_list waiters; /* the earliest first */
 	brink_socket_id ids[]; /* the idle ones, the latest last; `max` of them */

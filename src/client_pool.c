@@ -152,7 +152,9 @@ int brink__pool_take(brink_client *client, brink_socket **socket, struct brink_c
 
 	*socket = NULL;
 	pthread_mutex_lock(&client->lock);
-	if (may_take(client)) {
+	if (brink__unlikely(client->ending)) {
+		result = -ECANCELED;
+	} else if (may_take(client)) {
 		*socket = occupy(client);
 	} else if (wait == NULL) {
 		result = -EAGAIN;
@@ -210,6 +212,7 @@ void brink__pool_end(brink_client *client)
 
 	if (service != NULL)
 		service->client = NULL;
+	client->ending = true;
 	while ((socket = pop(client)) != NULL)
 		brink__client_part(socket);
 	while ((wait = next_waiter(client)) != NULL)

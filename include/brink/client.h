@@ -65,6 +65,7 @@ BRINK_API void brink_client_destroy(brink_client *client);
  *               has said why, and brink_client_get_info() says what its probes find. Or it is
  *               ending: if its peer has ended its side, and the program has not closed it,
  *               this call does, so that it can revive. One that was abandoned is replaced
+ *   -ECANCELED  a pool that is being destroyed, as the call of one who waits may ask
  *   other       as brink_socket_create() */
 BRINK_API int brink_client_take(brink_client *client, brink_socket **socket);
 

@@ -683,6 +683,40 @@ static void pool_destroyed_by_a_waiter(enum kind kind)
 	end_scene(&scene, 1);
 }
 
+static int asked_again;
+
+static void ask_again(struct brink_client_wait *wait, brink_socket *socket, int error)
+{
+	struct briefly *briefly = brink_container_of(wait, struct briefly, wait);
+
+	brief_calls++;
+	CHECK(socket == NULL);
+	CHECK_ERROR(error, -ECANCELED);
+	CHECK(brief_calls < 3);
+	asked_again = brink_client_take_later(briefly->client, &socket, wait);
+}
+
+/* Nor does one who does not take no for an answer keep it. */
+static void pool_destroyed_is_asked_again(enum kind kind)
+{
+	struct briefly waiter;
+	struct scene scene;
+	brink_socket *one, *none;
+
+	open_scene(&scene, kind, BRINK_CLIENT_POOLED);
+	scene.options.max_connections = 1;
+	create(&scene);
+	one = take(&scene);
+	waiter = (struct briefly){.wait = {.call = ask_again}, .client = scene.client};
+	CHECK_EQ(brink_client_take_later(scene.client, &none, &waiter.wait), 1);
+	CHECK_OK(brink_socket_fail(brink_socket_get_id(one), 0, NULL));
+	brink_socket_release(one);
+	brink_client_destroy(scene.client);
+	CHECK_EQ(brief_calls, 1);
+	CHECK_ERROR(asked_again, -ECANCELED);
+	end_scene(&scene, 1);
+}
+
 /* ---- one for each use ---- */
 
 static void short_ones(enum kind kind)
@@ -1034,6 +1068,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("client/pool-waiters-after-a-failure", pool_waiters_after_a_failure, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-give-at-once", pool_waiters_give_at_once, KINDS_STREAM),
 	SCENARIO("client/pool-destroyed-by-a-waiter", pool_destroyed_by_a_waiter, KINDS_STREAM),
+	SCENARIO("client/pool-destroyed-is-asked-again", pool_destroyed_is_asked_again, KINDS_STREAM),
 	SCENARIO("client/short-ones", short_ones, KINDS_STREAM),
 	SCENARIO("client/unreachable-peer", unreachable_peer, KINDS_STREAM),
 	SCENARIO("client/probes-that-fail", probes_that_fail, KINDS_STREAM),
