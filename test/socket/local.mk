@@ -8,6 +8,10 @@ libsocket_scenarios_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 libsocket_scenarios_la_SOURCES = $(harness_common_files) \
 	%reldir%/address_text.c \
 	%reldir%/client_kinds.c \
+	%reldir%/client_pool.c \
+	%reldir%/client_scene.c \
+	%reldir%/client_scene.h \
+	%reldir%/client_single.c \
 	%reldir%/client_stage.c \
 	%reldir%/client_stage.h \
 	%reldir%/connect_outcome.c \
