@@ -192,7 +192,7 @@ void brink__http_set_phase(struct brink__http_session *session, enum brink__http
 		set_deadline(session, later(now, options->head_timeout));
 	} else {
 		session->stalled_at = now; /* reading may rest already, for replies that wait */
-		session->body_got = 0;
+		session->body_got = 0; /* for is_kept(): it was the last body's */
 		session->kept = is_kept(session); /* mostly until it is told to go on */
 		begin_anew(session, now);
 	}

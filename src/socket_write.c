@@ -371,6 +371,7 @@ int brink_socket_shutdown(brink_socket *socket)
 		return -EPIPE;
 	}
 	request->end = true;
+	/* write_timeout counts from here where nothing else is unsent. */
 	if (atomic_load(&socket->unsent) == 0)
 		brink__timing_note_write(socket);
 	brink__socket_enqueue(socket, request, 0);

@@ -120,6 +120,15 @@ static void pool_closes_idle_with_chatter(enum kind kind)
 	close_client_scene(&scene);
 }
 
+/* A pool of one connection, which is taken. */
+static brink_socket *open_taken(struct client_scene *scene, enum kind kind)
+{
+	open_client_scene(scene, kind, BRINK_CLIENT_POOLED);
+	scene->options.max_connections = 1;
+	make_client(scene);
+	return take_connection(scene);
+}
+
 struct waiter {
 	struct brink_client_wait wait;
 	brink_socket *socket;
@@ -144,10 +153,7 @@ static void pool_waiters_in_turn(enum kind kind)
 	struct client_scene scene;
 	brink_socket *one, *none;
 
-	open_client_scene(&scene, kind, BRINK_CLIENT_POOLED);
-	scene.options.max_connections = 1;
-	make_client(&scene);
-	one = take_connection(&scene);
+	one = open_taken(&scene, kind);
 	for (int i = 0; i < 4; i++) {
 		waiters[i].wait.call = on_wait;
 		CHECK_EQ(brink_client_take_later(scene.client, &none, &waiters[i].wait), 1);
@@ -179,10 +185,7 @@ static void pool_waiters_cancelled(enum kind kind)
 	struct client_scene scene;
 	brink_socket *one, *none;
 
-	open_client_scene(&scene, kind, BRINK_CLIENT_POOLED);
-	scene.options.max_connections = 1;
-	make_client(&scene);
-	one = take_connection(&scene);
+	one = open_taken(&scene, kind);
 	CHECK_EQ(brink_client_take_later(scene.client, &none, &waiter.wait), 1);
 	brink_client_destroy(scene.client);
 	CHECK_EQ(waiter.calls, 1);
@@ -220,10 +223,7 @@ static void pool_waiters_without_descriptors(enum kind kind)
 	struct client_scene scene;
 	brink_socket *one, *none;
 
-	open_client_scene(&scene, kind, BRINK_CLIENT_POOLED);
-	scene.options.max_connections = 1;
-	make_client(&scene);
-	one = take_connection(&scene);
+	one = open_taken(&scene, kind);
 	for (int i = 0; i < 3; i++) {
 		waiters[i] = (struct stubborn){.wait = {.call = wait_again}, .client = scene.client};
 		CHECK_EQ(brink_client_take_later(scene.client, &none, &waiters[i].wait), 1);
@@ -328,10 +328,7 @@ static void pool_waiters_give_at_once(enum kind kind)
 	struct client_scene scene;
 	brink_socket *one, *none;
 
-	open_client_scene(&scene, kind, BRINK_CLIENT_POOLED);
-	scene.options.max_connections = 1;
-	make_client(&scene);
-	one = take_connection(&scene);
+	one = open_taken(&scene, kind);
 	for (int i = 0; i < MANY; i++) {
 		waiters[i] = (struct briefly){.wait = {.call = give_at_once}, .client = scene.client};
 		CHECK_EQ(brink_client_take_later(scene.client, &none, &waiters[i].wait), 1);
@@ -363,10 +360,7 @@ static void pool_destroyed_by_a_waiter(enum kind kind)
 	struct client_scene scene;
 	brink_socket *one, *none;
 
-	open_client_scene(&scene, kind, BRINK_CLIENT_POOLED);
-	scene.options.max_connections = 1;
-	make_client(&scene);
-	one = take_connection(&scene);
+	one = open_taken(&scene, kind);
 	for (int i = 0; i < 3; i++) {
 		waiters[i] = (struct briefly){.wait = {.call = give_and_destroy}, .client = scene.client};
 		CHECK_EQ(brink_client_take_later(scene.client, &none, &waiters[i].wait), 1);
@@ -376,37 +370,21 @@ static void pool_destroyed_by_a_waiter(enum kind kind)
 	end_client_scene(&scene, 1);
 }
 
-static int asked_again;
-
-static void ask_again(struct brink_client_wait *wait, brink_socket *socket, int error)
-{
-	struct briefly *briefly = brink_container_of(wait, struct briefly, wait);
-
-	brief_calls++;
-	CHECK(socket == NULL);
-	CHECK_ERROR(error, -ECANCELED);
-	CHECK(brief_calls < 3);
-	asked_again = brink_client_take_later(briefly->client, &socket, wait);
-}
-
 /* Nor does one who does not take no for an answer keep it. */
 static void pool_destroyed_is_asked_again(enum kind kind)
 {
-	struct briefly waiter;
+	struct stubborn waiter = {.wait = {.call = wait_again}};
 	struct client_scene scene;
-	brink_socket *one, *none;
+	brink_socket *one = open_taken(&scene, kind), *none;
 
-	open_client_scene(&scene, kind, BRINK_CLIENT_POOLED);
-	scene.options.max_connections = 1;
-	make_client(&scene);
-	one = take_connection(&scene);
-	waiter = (struct briefly){.wait = {.call = ask_again}, .client = scene.client};
+	waiter.client = scene.client;
 	CHECK_EQ(brink_client_take_later(scene.client, &none, &waiter.wait), 1);
 	CHECK_OK(brink_socket_fail(brink_socket_get_id(one), 0, NULL));
 	brink_socket_release(one);
 	brink_client_destroy(scene.client);
-	CHECK_EQ(brief_calls, 1);
-	CHECK_ERROR(asked_again, -ECANCELED);
+	CHECK_EQ(waiter.calls, 1);
+	CHECK_ERROR(waiter.error, -ECANCELED);
+	CHECK_ERROR(waiter.again, -ECANCELED);
 	end_client_scene(&scene, 1);
 }
 
