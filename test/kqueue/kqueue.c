@@ -1,7 +1,7 @@
 /* A stand-in for the BSDs' kqueue(2) and kevent(2) on Linux, for tests only.
  *
  * It lets the kqueue backend, and with it the conformance suite, run where there is no
- * kqueue. It imitates what was recorded on a NetBSD kernel (trace.c holds the record),
+ * kqueue. It imitates what was recorded on a NetBSD kernel (record.h has it),
  * the awkward parts above all: EV_EOF while data is unread, the socket's error in fflags,
  * an EV_ADD that fails on a pipe without reader, a full pipe that does not say that its
  * reader is gone, filters that vanish with their descriptor, receipts, changes that are

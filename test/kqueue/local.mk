@@ -31,7 +31,8 @@ TESTS += brink-conformance-kqueue$(EXEEXT)
 endif
 
 # The record of a BSD kernel's kqueue, played to this system's, or to the stand-in.
-kqueue_trace_SOURCES = %reldir%/trace.c %reldir%/trace.h
+kqueue_trace_SOURCES = %reldir%/record.h %reldir%/trace.c %reldir%/trace.h %reldir%/trace_calls.c %reldir%/trace_edges.c \
+	%reldir%/trace_events.c %reldir%/trace_pairs.c %reldir%/trace_steps.c
 if STAND_IN
 check_PROGRAMS += kqueue-trace
 TESTS += kqueue-trace$(EXEEXT)

@@ -1,227 +1,106 @@
-/* The record: what each step of trace.c gave on a NetBSD kernel. */
-	{ "01pipe.01", "5 bytes lie there, EV_ADD", "R(5)", NULL, false },
-	{ "01pipe.02", "again, undrained", "-", NULL, false },
-	{ "01pipe.03", "3 bytes more", "R(8)", NULL, false },
-	{ "01pipe.04", "again, undrained", "-", NULL, false },
-	{ "01pipe.05", "2 of the 8 are read", "R(6)", NULL, false },
-	{ "01pipe.06", "1 byte more", "R(7)", NULL, false },
-	{ "01pipe.07", "all is read", "-", NULL, false },
-	{ "01pipe.08", "2 new bytes", "R(2)", NULL, false },
-	{ "01pipe.09", "all is read; two writes of 1 byte", "R(2)", NULL, false },
-	{ "01pipe.10", "2 bytes come and are read", "-", NULL, false },
-	{ "01tcp.01", "5 bytes lie there, EV_ADD", "R(5)", NULL, false },
-	{ "01tcp.02", "again, undrained", "-", NULL, false },
-	{ "01tcp.03", "3 bytes more", "R(8)", NULL, false },
-	{ "01tcp.04", "again, undrained", "-", NULL, false },
-	{ "01tcp.05", "2 of the 8 are read", "-", NULL, false },
-	{ "01tcp.06", "1 byte more", "R(7)", NULL, false },
-	{ "01tcp.07", "all is read", "-", NULL, false },
-	{ "01tcp.08", "2 new bytes", "R(2)", NULL, false },
-	{ "01tcp.09", "all is read; two writes of 1 byte", "R(2)", NULL, false },
-	{ "01tcp.10", "2 bytes come and are read", "-", NULL, false },
-	{ "01unix.01", "5 bytes lie there, EV_ADD", "R(5)", NULL, false },
-	{ "01unix.02", "again, undrained", "-", NULL, false },
-	{ "01unix.03", "3 bytes more", "R(8)", NULL, false },
-	{ "01unix.04", "again, undrained", "-", NULL, false },
-	{ "01unix.05", "2 of the 8 are read", "-", NULL, false },
-	{ "01unix.06", "1 byte more", "R(7)", NULL, false },
-	{ "01unix.07", "all is read", "-", NULL, false },
-	{ "01unix.08", "2 new bytes", "R(2)", NULL, false },
-	{ "01unix.09", "all is read; two writes of 1 byte", "R(2)", NULL, false },
-	{ "01unix.10", "2 bytes come and are read", "-", NULL, false },
-	{ "02pipe.01", "EV_ADD of an empty one", "W", NULL, false },
-	{ "02pipe.02", "again", "-", NULL, false },
-	{ "02pipe.03", "5 bytes are written", "W", NULL, false },
-	{ "02pipe.04", "the peer reads them", "W", NULL, false },
-	{ "02pipe.05", "filled", "-", NULL, false },
-	{ "02pipe.06", "the peer reads 1 byte", "-", NULL, false },
-	{ "02pipe.07", "and 4096 more", "W", NULL, false },
-	{ "02pipe.08", "and half of the rest", "W", NULL, false },
-	{ "02pipe.09", "the peer has read all", "W", NULL, false },
-	{ "02pipe.10", "again", "-", NULL, false },
-	{ "02tcp.01", "EV_ADD of an empty one", "W", NULL, false },
-	{ "02tcp.02", "again", "-", NULL, false },
-	{ "02tcp.03", "5 bytes are written", "W | -", NULL, false },
-	{ "02tcp.04", "the peer reads them", "W | -", NULL, false },
-	{ "02tcp.05", "filled", "W | -", NULL, false },
-	{ "02tcp.06", "the peer reads 1 byte", "W | -", NULL, false },
-	{ "02tcp.09", "the peer has read all", "W", NULL, false },
-	{ "02tcp.10", "again", "W | -", NULL, false },
-	{ "02unix.01", "EV_ADD of an empty one", "W", NULL, false },
-	{ "02unix.02", "again", "-", NULL, false },
-	{ "02unix.03", "5 bytes are written", "-", NULL, false },
-	{ "02unix.04", "the peer reads them", "W", NULL, false },
-	{ "02unix.05", "filled", "-", NULL, false },
-	{ "02unix.06", "the peer reads 1 byte", "-", NULL, false },
-	{ "02unix.09", "the peer has read all", "W", NULL, false },
-	{ "02unix.10", "again", "-", NULL, false },
-	{ "03tcp.01", "both filters, idle", "W", NULL, false },
-	{ "03tcp.02", "the peer writes 3 bytes", "R(3)", NULL, false },
-	{ "03tcp.03", "we write 3 bytes", "W | -", NULL, false },
-	{ "03tcp.04", "both read all", "W | -", NULL, false },
-	{ "04tcp.00", "both filters, idle", "W", NULL, false },
-	{ "04tcp.01", "the peer writes 5 bytes", "R(5)", NULL, false },
-	{ "04tcp.02", "the peer shuts its writing side", "R(5,EOF)", NULL, false },
-	{ "04tcp.03", "again", "-", NULL, false },
-	{ "04tcp.04", "the 5 bytes are read", "-", NULL, false },
-	{ "04tcp.06", "the end is read", "-", NULL, false },
-	{ "04tcp.08", "we write 1 byte", "W | -", NULL, false },
-	{ "04tcp.09", "EV_ADD again", "R(0,EOF)", NULL, false },
-	{ "04tcp.10", "we shut our writing side", "R(0,EOF) W(EOF)", NULL, false },
-	{ "04tcp.11", "EV_ADD after the shutdown", "R(0,EOF)", NULL, false },
-	{ "04tcp.12", "5 bytes and the shutdown", "R(5,EOF)", NULL, false },
-	{ "04tcp.14", "all is read", "-", NULL, false },
-	{ "05tcp.00", "both filters, idle", "W", NULL, false },
-	{ "05tcp.01", "we shut our writing side", "W(EOF)", NULL, false },
-	{ "05tcp.03", "and our reading side", "R(0,EOF) | R(0,EOF) W(EOF)", NULL, false },
-	{ "06tcp.00", "both filters, idle", "W", NULL, false },
-	{ "06tcp.01", "the peer writes 5 bytes and closes", "R(5,EOF)", NULL, false },
-	{ "06tcp.03", "all is read", "-", NULL, false },
-	{ "06tcp.05", "a write", "R(0,EOF,ff) W(EOF,ff)", NULL, false },
-	{ "06tcp.07", "another write", "-", NULL, false },
-	{ "07tcp.00", "both filters, idle", "W", NULL, false },
-	{ "07tcp.0a", "6 bytes are written", "W | -", NULL, false },
-	{ "07tcp.01", "the peer closes with them unread", "R(0,EOF) W | R(0,EOF,ff) W(EOF,ff)", "Linux' peer resets", false },
-	{ "07tcp.04", "the end is read", "-", NULL, false },
-	{ "03unix.01", "both filters, idle", "W", NULL, false },
-	{ "03unix.02", "the peer writes 3 bytes", "R(3)", NULL, false },
-	{ "03unix.03", "we write 3 bytes", "-", NULL, false },
-	{ "03unix.04", "both read all", "W", NULL, false },
-	{ "04unix.00", "both filters, idle", "W", NULL, false },
-	{ "04unix.01", "the peer writes 5 bytes", "R(5)", NULL, false },
-	{ "04unix.02", "the peer shuts its writing side", "R(5,EOF)", NULL, false },
-	{ "04unix.03", "again", "-", NULL, false },
-	{ "04unix.04", "the 5 bytes are read", "-", NULL, false },
-	{ "04unix.06", "the end is read", "-", NULL, false },
-	{ "04unix.08", "we write 1 byte", "-", NULL, false },
-	{ "04unix.09", "EV_ADD again", "R(0,EOF)", NULL, false },
-	{ "04unix.10", "we shut our writing side", "W(EOF) | R(0,EOF) W(EOF)", NULL, false },
-	{ "04unix.11", "EV_ADD after the shutdown", "R(0,EOF)", NULL, false },
-	{ "04unix.12", "5 bytes and the shutdown", "R(5,EOF)", NULL, false },
-	{ "04unix.14", "all is read", "-", NULL, false },
-	{ "05unix.00", "both filters, idle", "W", NULL, false },
-	{ "05unix.01", "we shut our writing side", "W(EOF)", NULL, false },
-	{ "05unix.03", "and our reading side", "R(0,EOF)", NULL, false },
-	{ "06unix.00", "both filters, idle", "W", NULL, false },
-	{ "06unix.01", "the peer writes 5 bytes and closes", "R(5,EOF) W(EOF)", NULL, false },
-	{ "06unix.03", "all is read", "-", NULL, false },
-	{ "06unix.05", "a write", "-", NULL, false },
-	{ "06unix.07", "another write", "-", NULL, false },
-	{ "07unix.00", "both filters, idle", "W", NULL, false },
-	{ "07unix.0a", "6 bytes are written", "-", NULL, false },
-	{ "07unix.01", "the peer closes with them unread", "R(0,EOF) W(EOF)", "Linux' peer leaves an error", false },
-	{ "07unix.04", "the end is read", "-", NULL, false },
-	{ "08rst.00", "both filters, idle", "W", NULL, false },
-	{ "08rst.01", "the peer resets", "R(0,EOF,ff) W(EOF,ff)", NULL, false },
-	{ "08rst.06", "the error and the end are read", "-", NULL, false },
-	{ "08rst.06a", "both filters, idle", "W", NULL, false },
-	{ "08rst.07", "5 bytes and a reset", "R(5,EOF,ff) W(EOF,ff)", NULL, false },
-	{ "08rst.10", "all is read", "-", NULL, false },
-	{ "08rst.11", "EV_ADD after a reset", "R(0,EOF,ff) W(EOF,ff)", NULL, false },
-	{ "09ref.02", "EV_ADD after a refused connect", "R(0,EOF,ff) W(EOF,ff)", NULL, false },
-	{ "09ref.03", "the error is still there", "ECONNREFUSED", NULL, false },
-	{ "09ref.04", "and is gone when taken", "0", NULL, false },
-	{ "09ref.07", "again", "-", NULL, false },
-	{ "09ref.08", "EV_ADD of an unconnected socket", "-", NULL, false },
-	{ "09ref.10", "a refused connect", "R(0,EOF,ff) W(EOF,ff)", NULL, false },
-	{ "09ref.11", "the error is still there", "ECONNREFUSED", NULL, false },
-	{ "09ref.12", "refused, WRITE only", "W(EOF,ff)", NULL, false },
-	{ "09ref.13", "refused, READ only", "R(0,EOF,ff)", NULL, false },
-	{ "10conn.02", "connect, EV_ADD", "W", NULL, false },
-	{ "10conn.03", "no error", "0", NULL, false },
-	{ "10conn.04", "again", "-", NULL, false },
-	{ "10conn.06", "EV_ADD, connect", "W", NULL, false },
-	{ "11lst.01", "an idle listener", "-", NULL, false },
-	{ "11lst.02", "2 connections", "R(2)", NULL, false },
-	{ "11lst.03", "1 is accepted", "R(1)", NULL, false },
-	{ "11lst.05", "a third", "R(2)", NULL, false },
-	{ "11lst.07", "all are accepted", "-", NULL, false },
-	{ "11lst.08", "a client connects and closes", "R(1)", NULL, false },
-	{ "12del.00", "both filters, idle", "W", NULL, false },
-	{ "12del.01", "EV_DELETE of READ", "0", NULL, false },
-	{ "12del.02", "the peer writes", "-", NULL, false },
-	{ "12del.03", "the peer reads our byte", "W", NULL, false },
-	{ "12del.04", "EV_DELETE again", "ENOENT", NULL, false },
-	{ "12del.05", "EV_ADD, 3 bytes lie there", "R(3)", NULL, false },
-	{ "12del.06", "an event, EV_DELETE", "-", NULL, false },
-	{ "12del.07", "EV_DELETE of WRITE", "0", NULL, false },
-	{ "12del.08", "again", "-", NULL, false },
-	{ "13cls.01", "an event, close", "-", NULL, false },
-	{ "13cls.03", "bytes for the next file of that number", "-", NULL, false },
-	{ "13cls.04", "EV_ADD of it", "B:R(3)", NULL, false },
-	{ "13cls.05", "new bytes", "B:R(2)", NULL, false },
-	{ "13cls.06", "EV_DELETE", "0", NULL, false },
-	{ "13cls.07", "closed, while a duplicate is open and gets bytes", "-", NULL, false },
-	{ "13cls.08", "EV_DELETE of a closed descriptor", "EBADF", NULL, false },
-	{ "15pip.01", "a byte comes while a thread waits", "R(1)", NULL, false },
-	{ "15pip.02", "another, the first unread", "R(2)", NULL, false },
-	{ "15pip.03", "EV_ADD of what is ready while a thread waits", "R(1)", NULL, false },
-	{ "16rcp.01", "4 changes with EV_RECEIPT", "n=4 a:R(0) b:W(ENOENT) c:R(EBADF) d:W(0)", NULL, false },
-	{ "16rcp.02", "the events are still there", "a:R(3) d:W", NULL, false },
-	{ "16rcp.02a", "the peer of a writer reads", "d:W | -", NULL, false },
-	{ "16rcp.03", "EV_RECEIPT does not last", "a:R(2)", NULL, false },
-	{ "16rcp.04", "4 changes without it", "n=2 b:W(ENOENT) c:R(EBADF)", NULL, false },
-	{ "16rcp.05", "the events are still there", "a:R(2) d:W", NULL, false },
-	{ "16rcp.06", "4 changes, no room", "n=-1 ENOENT", NULL, false },
-	{ "16rcp.07", "only those before the error were made", "a:R(2)", NULL, false },
-	{ "16rcp.11", "EV_ADD of a closed descriptor", "EBADF", NULL, false },
-	{ "16rcp.12", "EV_ADD of descriptor -1", "EBADF", NULL, false },
-	{ "16rcp.13", "an unknown filter", "EINVAL", NULL, false },
-	{ "16rcp.14", "a closed queue", "EBADF", NULL, false },
-	{ "17tmo.02", "returns of 10 that were before their 10 ms", "0", NULL, false },
-	{ "17tmo.05", "no room: no wait", "0", NULL, false },
-	{ "17tmo.06", "tv_nsec of 2 seconds", "EINVAL", NULL, false },
-	{ "18sml.01", "4 ready, room for 1, call 1", "a:R(1)", NULL, false },
-	{ "18sml.02", "4 ready, room for 1, call 2", "b:R(1)", NULL, false },
-	{ "18sml.03", "4 ready, room for 1, call 3", "c:R(1)", NULL, false },
-	{ "18sml.04", "4 ready, room for 1, call 4", "d:R(1)", NULL, false },
-	{ "18sml.05", "room for 1, call 5", "-", NULL, false },
-	{ "18sml.06", "4 ready, room for 3", "a:R(2) b:R(2) c:R(2)", NULL, false },
-	{ "18sml.07", "the first again, before the rest is taken", "a:R(3) d:R(2)", NULL, false },
-	{ "19add.01", "EV_ADD, 3 bytes lie there", "A:R(3)", NULL, false },
-	{ "19add.02", "again", "-", NULL, false },
-	{ "19add.03", "EV_ADD with another tag", "B:R(3)", NULL, false },
-	{ "19add.04", "again", "-", NULL, false },
-	{ "19add.05", "1 byte more", "B:R(4)", NULL, false },
-	{ "19add.06", "EV_ADD without EV_CLEAR", "A:R(4)", NULL, false },
-	{ "19add.07", "it has not become level-triggered", "-", NULL, false },
-	{ "19add.08", "EV_ENABLE of what is enabled", "-", NULL, false },
-	{ "20pip.01", "5 bytes in a pipe", "R(5)", NULL, false },
-	{ "20pip.02", "its writer closes", "R(5,EOF)", NULL, false },
-	{ "20pip.03", "again", "-", NULL, false },
-	{ "20pip.05", "all is read", "R(0,EOF)", NULL, false },
-	{ "20pip.06", "the writer of an empty pipe closes", "R(0,EOF)", NULL, false },
-	{ "20pip.07", "EV_ADD of the writing end", "W", NULL, false },
-	{ "20pip.08", "the reader closes", "W(EOF)", NULL, false },
-	{ "20pip.10", "a write", "-", NULL, false },
-	{ "20pip.11", "EV_ADD after the reader closed", "EBADF | EPIPE", NULL, false },
-	{ "21dis.01", "EV_DISABLE, 3 bytes", "-", NULL, false },
-	{ "21dis.02", "EV_ENABLE", "R(3)", NULL, false },
-	{ "21dis.03", "again", "-", NULL, false },
-	{ "21dis.04", "EV_DISABLE, bytes come and are read, EV_ENABLE", "-", NULL, false },
-	{ "21dis.06", "EV_ONESHOT, 1 byte", "R(1)", NULL, false },
-	{ "21dis.07", "1 more", "-", NULL, false },
-	{ "21dis.08", "EV_DELETE after it", "ENOENT", NULL, false },
-	{ "21dis.09", "EV_DISPATCH, 1 byte", "R(1)", NULL, false },
-	{ "21dis.10", "1 more", "-", NULL, false },
-	{ "21dis.11", "EV_ENABLE", "R(2)", NULL, false },
-	{ "22udp.01", "both filters, idle", "W", NULL, false },
-	{ "22udp.02", "2 datagrams", "R", NULL, false },
-	{ "22udp.03", "1 is received", "-", NULL, false },
-	{ "22udp.04", "a third", "R", NULL, false },
-	{ "23nst.01", "EV_ADD of a queue in a queue", "-", NULL, false },
-	{ "23nst.02", "the inner one becomes ready", "R(1)", NULL, false },
-	{ "23nst.03", "what the inner one has", "R(1)", NULL, false },
-	{ "23nst.04", "a queue with an event polls readable", "1", NULL, false },
-	{ "25mul.01", "3 threads wait, 1 event: how many get it", "1", NULL, false },
-	{ "use.01", "enabled, 3 bytes", "R(3)", NULL, false },
-	{ "use.02", "1 more", "-", NULL, false },
-	{ "use.03", "enabled again, undrained", "R(4)", NULL, false },
-	{ "use.04", "drained, enabled again", "-", NULL, false },
-	{ "use.05", "WRITE enabled", "W", NULL, false },
-	{ "use.06", "the peer closes", "R(0,EOF)", NULL, false },
-	{ "use.07", "both enabled again", "R(0,EOF) W(EOF)", NULL, false },
-	{ "use.08", "a full pipe", "-", NULL, false },
-	{ "use.09", "its reader closes: WRITE does not tell", "-", NULL, false },
-	{ "use.10", "a full pipe, READ enabled as well", "-", NULL, false },
-	{ "use.11", "its reader closes: READ tells", "R(0,EOF)", NULL, false },
+/* What the files of the play share: the steps and their judge, a kqueue's events, descriptors, and the parts. */
+#ifndef TRACE_H
+#define TRACE_H
+
+#include <sys/types.h>
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/event.h>
+
+#define SILENCE 50     /* ms without an event that count as silence */
+#define PATIENCE 20000 /* ms; for what must come */
+
+#ifdef BRINK_KQUEUE_STAND_IN
+static const bool on_stand_in = true;
+#else
+static const bool on_stand_in = false;
+#endif
+
+/* ---- steps ---- */
+
+struct step {
+	const char *id;
+	const char *what;
+	const char *expected;
+	const char *not_on_stand_in; /* the reason */
+	bool done;
+};
+
+void fail_here(const char *what);
+struct step *step_of(const char *id);
+bool is_among(const char *got, const char *expected); /* is one of the alternatives */
+void judge(const char *id, const char *got);
+void judge_number(const char *id, long number);
+const char *name_of(int error);
+unsigned verdict(void); /* how many failed, once all is played */
+
+/* ---- events ---- */
+
+/* What came, as text too. */
+struct record {
+	struct kevent events[8];
+	int count;
+	char text[256];
+};
+
+extern int kq;
+extern bool without_data; /* R for R(n): datagrams are counted with their headers by some */
+
+struct kevent change(int fd, bool write, unsigned flags, char tag);
+int call(int queue, struct kevent *array, int changes, int room, long milliseconds);
+int apply(int fd, bool write, unsigned flags, char tag);
+void watch(int fd, const char *filters);
+void say(char *text, size_t size, const struct kevent *event);
+void record(struct record *record, const struct kevent *event);
+long now(void);
+void wait_from(int queue, const char *id, int room);
+void expect(const char *id);
+void expect_error(const char *id, int error);
+
+/* ---- descriptors ---- */
+
+struct pair {
+	int ours, theirs; /* of a pipe: the end that reads, the end that writes */
+};
+
+int open_socket(int type);
+int bind_one(int type, struct sockaddr_in *address);
+int start_connect(int fd, const struct sockaddr_in *address);
+void await(int fd, short events);
+int connect_to(const struct sockaddr_in *address);
+struct pair tcp_pair(void);
+struct pair unix_pair(void);
+struct pair pipe_pair(void);
+void close_pair(struct pair pair);
+void send_bytes(int from, int size, int to, int held);
+int take_bytes(int fd, int size);
+int fill(int fd);
+void reset(int fd);
+int socket_error(int fd);
+
+/* ---- parts ---- */
+
+void play_pipes(void);
+void play_tcp(void);
+void play_unix(void);
+void play_reset(void);
+void play_refused(void);
+void play_connect(void);
+void play_listener(void);
+void play_delete(void);
+void play_reuse(void);
+void play_threads(void);
+void play_receipts(void);
+void play_errors(void);
+void play_timeouts(void);
+void play_small_batches(void);
+void play_adding_again(void);
+void play_pipe_ends(void);
+void play_disabling(void);
+void play_datagrams(void);
+void play_nested(void);
+void play_use(void);
+
+#endif
