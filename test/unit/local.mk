@@ -45,6 +45,8 @@ endif
 if BACKEND_IO_URING
 check_PROGRAMS += %reldir%/io_uring
 TESTS += %reldir%/io_uring
+%canon_reldir%_io_uring_SOURCES = %reldir%/io_uring.c %reldir%/io_uring.h %reldir%/io_uring_life.c \
+	%reldir%/io_uring_readiness.c %reldir%/io_uring_removal.c %reldir%/io_uring_stage.c
 %canon_reldir%_io_uring_CPPFLAGS = $(AM_CPPFLAGS) $(LIBURING_CFLAGS)
 %canon_reldir%_io_uring_LDADD = libbrink-core.la $(LIBURING_LIBS) $(PTHREAD_LIBS)
 endif

@@ -1,0 +1,220 @@
+/* The io_uring backend beside signals, hosts, other threads and processes, and on a kernel that lacks memory. */
+#include "config.h"
+
+#include "io_uring.h"
+#include "stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void on_alarm(int number)
+{
+	(void)number;
+}
+
+void timeouts_and_signals(void)
+{
+	const struct itimerval soon = {.it_value.tv_usec = 20000};
+	const int64_t endless[] = {-1, INT64_MAX, INT64_MAX / 4, INT64_MAX / 4 + 1};
+	struct sigaction action = {.sa_handler = on_alarm};
+	struct sigaction before;
+	struct brink__event event;
+	int64_t start;
+
+	CHECK(ops->wait(ring, &event, 1, 0) == 0);
+	for (int64_t timeout = 1; timeout < 50 * MILLISECOND; timeout *= 7) {
+		start = now();
+		CHECK(ops->wait(ring, &event, 1, timeout) == 0);
+		CHECK(now() - start >= timeout);
+	}
+	sigaction(SIGALRM, &action, &before);
+	for (size_t i = 0; i < sizeof endless / sizeof endless[0]; i++) {
+		setitimer(ITIMER_REAL, &soon, NULL);
+		CHECK(ops->wait(ring, &event, 1, endless[i]) == -EINTR);
+	}
+	sigaction(SIGALRM, &before, NULL);
+}
+
+static void *write_later(void *fd)
+{
+	usleep(20000);
+	put(*(int *)fd);
+	return NULL;
+}
+
+void host_polls_the_descriptor(void)
+{
+	struct pollfd host = {ops->fd(ring), POLLIN, 0};
+	struct brink__slot *slot;
+	pthread_t writer;
+	int64_t start;
+	int pipe_fds[2];
+
+	CHECK(fcntl(host.fd, F_GETFD) == FD_CLOEXEC);
+	CHECK(pipe(pipe_fds) == 0);
+	slot = add(pipe_fds[0], BRINK_READ, false);
+	for (int i = 0; i < 5; i++) {
+		CHECK(ops->flush(ring) == 0);
+		CHECK(poll(&host, 1, 0) == 0);
+		start = now();
+		CHECK(pthread_create(&writer, NULL, write_later, &pipe_fds[1]) == 0);
+		CHECK(poll(&host, 1, 60000) == 1);
+		CHECK(now() - start < LONG / 2); /* woken, and not found at the end */
+		CHECK(pthread_join(writer, NULL) == 0);
+		CHECK(report(slot) == BRINK_READ);
+		get(pipe_fds[0]);
+		ops->arm(ring, slot);
+	}
+	put(pipe_fds[1]); /* readable before it is flushed */
+	CHECK(ops->flush(ring) == 1);
+	CHECK(report(slot) == BRINK_READ);
+	drop(slot);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+
+/* A kernel short of memory: the host does not sleep, and the wait that follows tries again;
+ * what was dropped is made good by a new ring. */
+void kernel_without_memory(void)
+{
+	static const int passing[] = {-EINTR, -EAGAIN, -EBUSY};
+	struct brink__slot *slot;
+	int pipe_fds[2];
+
+	CHECK(pipe(pipe_fds) == 0);
+	slot = add(pipe_fds[0], BRINK_READ, false);
+	for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++) {
+		enter_answer = passing[i];
+		CHECK(ops->flush(ring) == 0);
+		enter_refusal = passing[i];
+		CHECK(ops->flush(ring) == 1);
+		enter_refusal = 0;
+		CHECK(ops->flush(ring) == 0 && !renew);
+	}
+	enter_answer = -EBADR;
+	CHECK(ops->flush(ring) == 1 && renew);
+	renew = false;
+	CHECK(ops->flush(ring) == 0);
+	enter_answer = -EIO;
+	CHECK(ops->flush(ring) == -EIO && !renew);
+	put(pipe_fds[1]);
+	CHECK(report(slot) == BRINK_READ);
+	get(pipe_fds[0]);
+	ops->arm(ring, slot);
+	CHECK(silent());
+	enter_answer = -EBADR;
+	drop(slot);
+	CHECK(renew);
+	renew = false;
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+
+/* A stream must not have a hole: where the kernel has dropped the answer to one that receives, it fails. */
+void stream_whose_answer_is_dropped(void)
+{
+	struct brink__stream stream = {.end = BRINK__STREAM_GOES_ON};
+	struct brink__slot *slot, *other;
+	int pair[2], pipe_fds[2];
+	bool receives;
+
+	ops->close(ring);
+	receive_buffers = 16;
+	CHECK(open_ring(entries) == 0);
+	receive_buffers = 0;
+	receives = ops->moves(ring) & BRINK_FEATURE_RECEIVE;
+	tcp_pair(pair);
+	CHECK(pipe(pipe_fds) == 0);
+	other = add(pipe_fds[0], BRINK_READ, false);
+	slot = add(pair[1], BRINK_READ, false);
+	CHECK(brink__stream_attach(&descriptors, pair[1], &stream) == 0);
+	CHECK(silent());
+	put(pair[0]);
+	close(pair[0]);
+	enter_drops = true;
+	drop(other);
+	CHECK(renew);
+	renew = false;
+	ops->close(ring); /* as a renewal does */
+	CHECK(stream.end == (receives ? -EIO : BRINK__STREAM_GOES_ON));
+	brink__stream_detach(&descriptors, pair[1], &stream);
+	slot->token = 0;
+	close(pair[1]);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+	CHECK(open_ring(entries) == 0);
+}
+
+static void *adopt(void *rc)
+{
+	*(int *)rc = ops->adopt(ring);
+	return NULL;
+}
+
+void changes_hands_only_before_it_runs(void)
+{
+	struct brink__event event;
+	pthread_t other;
+	int rc = 1;
+
+	CHECK(pthread_create(&other, NULL, adopt, &rc) == 0 && pthread_join(other, NULL) == 0);
+	CHECK(rc == 0);
+	CHECK(ops->wait(ring, &event, 1, 0) == 0);
+	CHECK(pthread_create(&other, NULL, adopt, &rc) == 0 && pthread_join(other, NULL) == 0);
+	CHECK(rc == -EXDEV);
+}
+
+/* The child lets go of the ring, or stops a watch, or merely lives on with it mapped. */
+void forked_child_does_not_disturb(void)
+{
+	struct brink__slot *slot, *other;
+	int pair[2], pipe_fds[2], hold[2];
+	int status = -1;
+	pid_t child;
+
+	tcp_pair(pair);
+	CHECK(pipe(pipe_fds) == 0 && pipe(hold) == 0);
+	slot = add(pair[1], BRINK_READ, false);
+	other = add(pipe_fds[0], BRINK_READ, false);
+	CHECK(silent());
+	fflush(stdout);
+	child = fork();
+	if (child == 0) {
+		ops->remove(ring, other);
+		ops->close(ring);
+		_exit(failures != 0);
+	}
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	put(pair[0]);
+	CHECK(report(slot) == BRINK_READ);
+	put(pipe_fds[1]);
+	CHECK(report(other) == BRINK_READ);
+	get(pair[1]);
+	ops->arm(ring, slot);
+	CHECK(silent());
+	child = fork();
+	if (child == 0) {
+		char byte;
+
+		close(pair[1]);
+		close(hold[1]);
+		_exit(read(hold[0], &byte, 1) != 0);
+	}
+	close(hold[0]);
+	ops->close(ring);
+	close(pair[1]);
+	CHECK(poll(&(struct pollfd){pair[0], POLLIN, 0}, 1, 60000) == 1 && at_end(pair[0]));
+	close(hold[1]);
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
+	CHECK(open_ring(entries) == 0);
+	close(pair[0]);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
