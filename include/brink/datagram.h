@@ -88,7 +88,8 @@ struct brink_datagram_options {
 	const char *address; /* to be bound to, as brink_address_parse() reads it; port 0: any free one */
 	const char *peer;    /* to be connected to: only its datagrams come, and errors are told */
 	/* Where both are NULL: a datagram socket that was handed over. It is made non-blocking and
-	 * close-on-exec, gets a port if it has none, and is the object's when create has succeeded. */
+	 * close-on-exec, gets a port if it has none, and is the object's when create has succeeded. The
+	 * options of how to bind do not apply to it. */
 	int fd;
 	unsigned flags; /* BRINK_DATAGRAM_* */
 	/* The largest datagram to be received whole. 0: 65535, which is any of UDP; with less there
