@@ -116,6 +116,7 @@ extern bool tiny_rings; /* loops get queues of two entries, where a scenario doe
 bool all_backends(const char *list); /* --backend= asks for whatever works */
 void choose_backends(struct plan *plan, const char *list);
 void count_refused_backends(struct plan *plan, bool asked_for);
+bool is_wanted(const char *pattern, const struct scenario *scenario, enum kind kind); /* by --match=PATTERN, or NULL */
 void add_cases(struct plan *plan, const char *pattern);
 void free_cases(struct plan *plan);
 void free_plan(struct plan *plan);

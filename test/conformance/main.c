@@ -25,6 +25,7 @@ static const char usage[] =
 	"usage: brink-conformance [option ...]\n"
 	"  --backend=LIST      names with commas, or all: those that work here; default: " DEFAULT_BACKENDS "\n"
 	"  --match=PATTERN     scenarios of this name, or name@kind: 'edge/*', '*@tcp6'\n"
+	"                      of a pattern after '!' all others: '!*@tcp6'\n"
 	"  --list              the scenarios, their promises and kinds; runs nothing\n"
 	"  --format=text|tap|json\n"
 	"  --table             also print what was measured where kernels may differ\n"

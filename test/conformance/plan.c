@@ -149,12 +149,19 @@ static bool matches(const char *pattern, const struct scenario *scenario, enum k
 	char name[128];
 
 	snprintf(name, sizeof name, "%s@%s", scenario->name, kind_name(kind));
-	return pattern == NULL || fnmatch(pattern, scenario->name, 0) == 0 || fnmatch(pattern, name, 0) == 0;
+	return fnmatch(pattern, scenario->name, 0) == 0 || fnmatch(pattern, name, 0) == 0;
+}
+
+bool is_wanted(const char *pattern, const struct scenario *scenario, enum kind kind)
+{
+	if (pattern != NULL && *pattern == '!')
+		return !matches(pattern + 1, scenario, kind);
+	return pattern == NULL || matches(pattern, scenario, kind);
 }
 
 static void add_case(struct plan *plan, struct test_case test, const char *pattern, const char *no_tcp6)
 {
-	if (!matches(pattern, test.scenario, test.kind))
+	if (!is_wanted(pattern, test.scenario, test.kind))
 		return;
 	if ((test.scenario->flags & LONG_RUN) != 0 && !plan->long_run)
 		return;

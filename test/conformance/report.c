@@ -2,7 +2,6 @@
  * scenarios; and the table of measured cells. */
 #include "harness.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,17 +22,29 @@ static void print_kinds(unsigned kinds)
 	}
 }
 
+static unsigned wanted_kinds(const char *pattern, const struct scenario *scenario)
+{
+	unsigned wanted = 0;
+
+	for (unsigned kind = 1; kind != 0 && kind <= scenario->kinds; kind <<= 1)
+		if ((scenario->kinds & kind) != 0 && is_wanted(pattern, scenario, (enum kind)kind))
+			wanted |= kind;
+	return wanted;
+}
+
 void list_scenarios(const char *pattern)
 {
 	char promises[32];
 
 	for (size_t g = 0; g < group_count; g++) {
 		for (const struct scenario *s = groups[g]->scenarios; s->name != NULL; s++) {
-			if (pattern != NULL && fnmatch(pattern, s->name, 0) != 0)
+			unsigned kinds = wanted_kinds(pattern, s);
+
+			if (kinds == 0 && (s->kinds != 0 || !is_wanted(pattern, s, KIND_NONE)))
 				continue;
 			promises_text(s, promises, sizeof promises);
 			printf("%s\t%s\t", s->name, promises);
-			print_kinds(s->kinds);
+			print_kinds(kinds);
 			putchar('\n');
 		}
 	}

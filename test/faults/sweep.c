@@ -23,6 +23,7 @@ static const char usage[] =
 	"usage: socket-conformance-faulty [option ...]\n"
 	"  --backend=LIST      names with commas, or all; default: every one that works here\n"
 	"  --match=PATTERN     scenarios of this name, or name@kind: 'http/*', '*@tcp6'\n"
+	"                      of a pattern after '!' all others: '!*@tcp6'\n"
 	"  --fault=PATTERN     calls and their errors: 'memory/*', 'epoll_ctl*', '*/EINTR'\n"
 	"  --k=N               the N-th such call fails; else, one that is drawn\n"
 	"  --long              every backend and kind of each scenario, and not one of them\n"
