@@ -113,7 +113,8 @@ int brink__client_connect(brink_client *client, brink_socket **socket)
 
 bool brink__client_is_well(brink_socket *socket)
 {
-	return !brink__socket_failed(socket) && !atomic_load(&socket->ending) && !atomic_load(&socket->their_end);
+	return !brink__socket_failed(socket) && !brink__socket_hears_out(socket) && !atomic_load(&socket->ending) &&
+	       !atomic_load(&socket->their_end);
 }
 
 void brink__client_part(brink_socket *socket)

@@ -92,6 +92,7 @@ core_files = \
 	%reldir%/socket_dial.c \
 	%reldir%/socket_fail.c \
 	%reldir%/socket_flush.c \
+	%reldir%/socket_gone.c \
 	%reldir%/socket_info.c \
 	%reldir%/socket_open.c \
 	%reldir%/socket_pause.c \

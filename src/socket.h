@@ -150,7 +150,8 @@ struct brink_socket {
 	bool told_high : 1;
 	bool torn : 1;       /* it has failed, and was taken off the loop */
 	bool closed : 1;     /* on_close was called */
-	unsigned char early; /* what was ready before it was open */
+	bool early : 1;      /* something was there to be read before it was open */
+	_Atomic unsigned char gone; /* what a write said of a peer that is heard out: its errno; 0: none is */
 	bool reset;          /* the descriptor is to be closed with a reset */
 	bool transport_open;
 	void *transport_state;
@@ -271,6 +272,20 @@ static inline unsigned brink__socket_waits_of_write(brink_socket *socket, unsign
 int brink__socket_offload_create(brink_socket *socket);
 /* Before the first read of a life: it has on_open called, too. */
 void brink__socket_offload_greet(brink_socket *socket);
+
+/* socket_gone.c */
+/* Notes that a write failed, by who has the right to. Where its peer is gone, the loop hears that out; else the socket
+ * has failed. */
+void brink__socket_note_write(brink_socket *socket, int error);
+/* The same, on the loop; true: the right to write rests until the socket fails, which who reads sees to. */
+bool brink__socket_hear_out(brink_socket *socket, int error);
+static inline bool brink__socket_hears_out(const brink_socket *socket)
+{
+	return brink__unlikely(atomic_load_explicit(&socket->gone, memory_order_relaxed) != 0);
+}
+/* Whether all is read of a peer that is heard out, by what a read came to: then the socket has failed. By who has the
+ * right to read. */
+bool brink__socket_heard_all(brink_socket *socket, ssize_t result);
 
 /* socket_pause.c */
 /* As brink_socket_pause() and _resume(), on the messenger's account: reading goes on when neither

@@ -138,7 +138,8 @@ void brink__socket_new_life(brink_socket *socket, int fd)
 	socket->fd = fd;
 	socket->read_size = 4096;
 	socket->write_waits = socket->read_again = socket->told_high = socket->reset = false;
-	socket->early = 0;
+	socket->early = false;
+	atomic_init(&socket->gone, 0);
 	brink__free(socket->text);
 	socket->text = NULL;
 	atomic_init(&socket->ending, false);

@@ -42,8 +42,9 @@ static int fail(brink_socket *socket, int error, const char *text, bool reset)
 	char *copy;
 	int unfailed = BRINK__UNFAILED;
 
-	if (error == -BRINK_ETRUNCATED && may_be_cut(socket)) {
-		error = 0;
+	/* And what a write said of a peer that is heard out is the reason why the end has no mark. */
+	if (error == -BRINK_ETRUNCATED && (may_be_cut(socket) || brink__socket_hears_out(socket))) {
+		error = -(int)atomic_load(&socket->gone);
 		text = NULL;
 	}
 	copy = text != NULL ? copy_text(text) : NULL;

@@ -9,12 +9,12 @@
 static void opened(brink_socket *socket)
 {
 	const struct brink_socket_options *options = brink__socket_options(socket);
-	bool read = socket->early & BRINK_READ;
+	bool read = socket->early;
 
 	/* By its own transport, for instance; what was to be written ends with it. */
 	if (brink__socket_failed(socket))
 		return;
-	socket->early = 0;
+	socket->early = false;
 	atomic_store(&socket->state, BRINK_SOCKET_OPEN);
 	brink__timing_opened(socket);
 	if (socket->offloaded) {
@@ -64,7 +64,7 @@ void brink__socket_connected(brink_socket *socket)
 		return;
 	}
 	/* Bytes for the program may come with the last of the handshake's. */
-	socket->early |= BRINK_READ;
+	socket->early = true;
 	atomic_store(&socket->state, BRINK_SOCKET_HANDSHAKE);
 	shake_hands(socket);
 }
@@ -91,7 +91,7 @@ static void on_edge(brink_watch *watch, unsigned ready)
 		return; /* its end is on its way */
 	switch (atomic_load_explicit(&socket->state, memory_order_relaxed)) {
 	case BRINK_SOCKET_CONNECTING:
-		socket->early |= (unsigned char)(ready & BRINK_READ);
+		socket->early = socket->early || (ready & BRINK_READ) != 0;
 		brink__connect_edge(socket);
 		return;
 	case BRINK_SOCKET_HANDSHAKE:

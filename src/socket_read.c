@@ -241,6 +241,8 @@ static bool park(brink_socket *socket)
 {
 	if (atomic_load(&socket->paused) == 0)
 		return false;
+	if (brink__socket_hears_out(socket))
+		return brink__socket_heard_all(socket, 0);
 	atomic_store(&socket->parked, true);
 	return atomic_load(&socket->paused) != 0 || !atomic_exchange(&socket->parked, false);
 }
@@ -266,11 +268,13 @@ static enum outcome read_all(brink_socket *socket)
 			if ((size_t)result >= budget)
 				return BUDGET_USED;
 			budget -= (size_t)result;
+		} else if (result == LATER) {
+			return BUDGET_USED;
+		} else if (brink__socket_hears_out(socket) && brink__socket_heard_all(socket, result)) {
+			return KEPT;
 		} else if (result == -EAGAIN) {
 			if (give_up(socket, seen))
 				return GIVEN_UP;
-		} else if (result == LATER) {
-			return BUDGET_USED;
 		} else if (result == 0) {
 			tell_end(socket);
 			return KEPT;

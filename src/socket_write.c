@@ -99,8 +99,8 @@ static bool flush(brink_socket *socket, bool fresh)
 				return false;
 			socket->write_waits = false;
 		}
-		if (result < 0)
-			brink__socket_fail(socket, (int)result, "write");
+		if (result < 0 && brink__socket_hear_out(socket, (int)result))
+			return false;
 	}
 	after_giving_up(socket);
 	return true;
@@ -169,7 +169,7 @@ static void write_here(brink_socket *socket, bool ends)
 	if (!ends)
 		note_write(socket);
 	if (result < 0 && result != -EAGAIN)
-		brink__socket_fail(socket, (int)result, "write");
+		brink__socket_note_write(socket, (int)result);
 	if (brink__socket_advance(socket))
 		after_giving_up(socket);
 	else

@@ -50,7 +50,8 @@ typedef void brink_socket_fn(brink_socket *socket, void *arg);
 typedef void brink_socket_bytes_fn(brink_socket *socket, brink_buffer *in, void *arg);
 /* `error`: 0 after brink_socket_close() or the peer's end, else a negative errno. `text`: what
  * brink_socket_fail() was given, or what failed, or the error in words: never NULL; valid
- * during the call. */
+ * during the call. Where a write has found the peer gone (-EPIPE, -ECONNRESET), what that had sent before is read
+ * first, unless reading is paused, or an executor's. */
 typedef void brink_socket_close_fn(brink_socket *socket, int error, const char *text, void *arg);
 /* `error`: 0 when all of the request was handed to the kernel (or transport). On the thread
  * that did so, or the loop's; the calls of one socket come one at a time and in the order

@@ -311,6 +311,110 @@ static void peer_resets(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* What the peer said before it reset the connection is read, whoever hears of the reset first: a write, or the edge. */
+static void last_words(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+
+	for (unsigned queued = 0; queued < 2; queued++) {
+		struct life life;
+		brink_socket *socket;
+
+		open_life(&life, loop, kind, &(struct brink_socket_options){.on_end = nothing});
+		socket = held(&life);
+		CHECK_OK(write_pattern(socket, 0, 100, NULL));
+		expect_silence(loop);
+		write_all(life.pair.theirs, "the last words", 14);
+		close_fd(&life.pair.theirs); /* with something unread */
+		await(life.fd, BRINK_READ);
+		CHECK_OK(write_pattern(socket, 100, 100, &(struct brink_write_options){
+			.flags = queued ? BRINK_WRITE_QUEUED : 0}));
+		RUN_UNTIL(loop, life.closes == 1);
+		CHECK_EQ(life.got, 14);
+		CHECK_EQ(life.ends, 0);
+		CHECK(life.error == -ECONNRESET || life.error == -EPIPE);
+		brink_socket_release(socket);
+		end_life(&life);
+	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+static void pause_at_first(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	(void)arg;
+	if (brink_buffer_length(in) == 1)
+		brink_socket_pause(socket);
+	brink_buffer_clear(in);
+}
+
+/* They have come after a read that had shown that nothing was left. */
+static void last_words_behind_others(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	brink_socket *socket;
+	struct life life;
+
+	open_life(&life, loop, kind, &(struct brink_socket_options){.on_end = nothing, .on_bytes = pause_at_first});
+	socket = held(&life);
+	write_all(life.pair.theirs, "x", 1);
+	CHECK_OK(write_pattern(socket, 0, 100, NULL));
+	RUN_UNTIL(loop, life.got == 1);
+	write_all(life.pair.theirs, "the last words", 14);
+	close_fd(&life.pair.theirs);
+	await(life.fd, BRINK_READ);
+	CHECK_OK(write_pattern(socket, 100, 100, &(struct brink_write_options){.flags = BRINK_WRITE_QUEUED}));
+	brink_socket_resume(socket);
+	RUN_UNTIL(loop, life.closes == 1);
+	CHECK_EQ(life.got, 15);
+	brink_socket_release(socket);
+	end_life(&life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* Who leaves what came until it can write waits for nothing then. */
+static void answer(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	(void)arg;
+	brink_socket_write(socket, in);
+}
+
+static void pause_at_once(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	(void)arg;
+	brink_buffer_pop(in, 1);
+	brink_socket_pause(socket);
+}
+
+/* Nobody waits for who does not read on. */
+static void last_words_unwanted(enum kind kind)
+{
+	static const struct brink_socket_options options[] = {
+		{.flags = BRINK_SOCKET_PAUSED},
+		{.on_bytes = pause_at_once},
+		{.on_bytes = answer, .unsent_limit = 1},
+	};
+	brink_loop *loop = new_loop();
+
+	for (unsigned i = 0; i < sizeof options / sizeof options[0]; i++) {
+		struct life life;
+		brink_socket *socket;
+
+		open_life(&life, loop, kind, &options[i]);
+		socket = held(&life);
+		CHECK_OK(write_pattern(socket, 0, 100, NULL));
+		expect_silence(loop);
+		write_all(life.pair.theirs, "the last words", 14);
+		close_fd(&life.pair.theirs);
+		await(life.fd, BRINK_READ);
+		CHECK_OK(write_pattern(socket, 100, 100, NULL));
+		RUN_UNTIL(loop, life.closes == 1);
+		CHECK(life.error == -ECONNRESET || life.error == -EPIPE);
+		brink_socket_release(socket);
+		end_life(&life);
+	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* The turn that hears of the peer's end, and one more: a wait for each step would be one too many. */
 static void closed_in_two_turns(enum kind kind)
 {
@@ -344,6 +448,9 @@ static const struct scenario scenarios[] = {
 	SCENARIO("socket-close/half-closed-by-peer", half_closed_by_peer, KINDS_STREAM),
 	SCENARIO("socket-close/end-while-paused", end_while_paused, KINDS_STREAM),
 	SCENARIO("socket-close/peer-resets", peer_resets, KINDS_TCP),
+	SCENARIO("socket-close/last-words", last_words, KINDS_STREAM),
+	SCENARIO("socket-close/last-words-behind-others", last_words_behind_others, KINDS_STREAM),
+	SCENARIO("socket-close/last-words-unwanted", last_words_unwanted, KINDS_STREAM),
 	SCENARIO("socket-close/closed-in-two-turns", closed_in_two_turns, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
