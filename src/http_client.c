@@ -226,6 +226,20 @@ static int send_first(brink_http_client *client)
 	return rc == -ENOMEM ? rc : 0;
 }
 
+/* What comes on a kept connection before the request was not asked for, and would be taken for the response to that;
+ * or the connection has ended. What is there now is known to the loop after its next wait, and read in that turn. */
+static bool has_to_hear(brink_http_client *client)
+{
+	const struct brink__http_link *link = client->link;
+	brink_socket *socket = link != NULL && link->used ? brink_socket_address(link->id) : NULL;
+	bool has = socket != NULL && client->heard < 2 && brink__socket_has_news(socket);
+
+	if (socket != NULL)
+		brink_socket_release(socket);
+	client->heard = has ? client->heard + 1 : 0;
+	return has;
+}
+
 void brink__http_client_begin(brink_task *task)
 {
 	brink_http_client *client = brink_container_of(task, brink_http_client, task);
@@ -234,6 +248,10 @@ void brink__http_client_begin(brink_task *task)
 	client->scheduled = false;
 	if (client->active || client->first == NULL)
 		return;
+	if (has_to_hear(client)) {
+		brink__http_client_schedule(client);
+		return;
+	}
 	rc = send_first(client);
 	if (rc < 0) {
 		fail_link(client, rc);

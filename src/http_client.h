@@ -43,6 +43,7 @@ struct brink_http_client {
 	bool active;    /* the first was sent */
 	bool scheduled; /* `task` is posted */
 	bool overdue;   /* its time was over when the timer last went off */
+	unsigned char heard; /* turns for which the first has waited, so that news of the connection's were read */
 	bool destroyed;
 	unsigned calls; /* of the program, that are being made */
 	brink_task task;

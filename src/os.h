@@ -147,9 +147,9 @@ int brink__os_keepalive_option(enum brink__keepalive which);
  * queued. 1: some that are under way may still complete; 0: none will; -ENOTSUP where
  * only close() ends it. */
 int brink__os_refuse(int fd, int family);
-/* Whether it can be seen without a descriptor to spare that no connection is queued. Of a UNIX
- * socket that Linux was made to refuse with it never can. */
-bool brink__os_none_queued(int fd);
+/* Whether nothing can be read, or accepted, and there is no end or error: that is seen without a descriptor to
+ * spare. Of a UNIX socket that Linux was made to refuse with it never can. */
+bool brink__os_is_quiet(int fd);
 
 /* A descriptor that becomes readable when `pid` ends; -ENOSYS without pidfds. */
 int brink__os_pidfd(pid_t pid);

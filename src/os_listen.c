@@ -98,11 +98,11 @@ int brink__os_keepalive_option(enum brink__keepalive which)
 
 /* ---- ending well ---- */
 
-bool brink__os_none_queued(int fd)
+bool brink__os_is_quiet(int fd)
 {
-	struct pollfd queue = {.fd = fd, .events = POLLIN};
+	struct pollfd entry = {.fd = fd, .events = POLLIN};
 
-	return poll(&queue, 1, 0) == 0;
+	return poll(&entry, 1, 0) == 0;
 }
 
 #if defined(__linux__)

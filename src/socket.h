@@ -325,6 +325,9 @@ ssize_t brink__socket_stream_written(brink_socket *socket);
 /* Bytes that have arrived and are not read. What a transport keeps for itself is not known. */
 uint64_t brink__socket_arrived(const brink_socket *socket);
 
+/* Whether something of the peer's is there, its end among it, that was not read. On the loop. */
+bool brink__socket_has_news(const brink_socket *socket);
+
 /* socket_water.c */
 int brink__socket_admit(brink_socket *socket, size_t size, unsigned flags);
 void brink__socket_sent(brink_socket *socket, size_t size);

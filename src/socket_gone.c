@@ -6,10 +6,10 @@
  * and on an executor the program may be waiting for room. */
 #include "config.h"
 
+#include "os.h"
 #include "socket.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 _Static_assert(EPIPE <= UINT8_MAX && ECONNRESET <= UINT8_MAX, "each is kept in a byte");
 
@@ -49,11 +49,7 @@ bool brink__socket_hear_out(brink_socket *socket, int error)
 /* Whether the kernel has something that is received for the socket, so that there will be an edge. */
 static bool is_on_its_way(const brink_socket *socket)
 {
-	char first;
-
-	if (socket->stream == NULL || !socket->stream->receiving)
-		return false;
-	return recv(socket->fd, &first, sizeof first, MSG_PEEK | MSG_DONTWAIT) >= 0 || errno != EAGAIN;
+	return socket->stream != NULL && socket->stream->receiving && !brink__os_is_quiet(socket->fd);
 }
 
 bool brink__socket_heard_all(brink_socket *socket, ssize_t result)

@@ -34,6 +34,15 @@ uint64_t brink__socket_arrived(const brink_socket *socket)
 	return ioctl(socket->fd, FIONREAD, &bytes) == 0 && bytes > 0 ? received + (uint64_t)bytes : received;
 }
 
+bool brink__socket_has_news(const brink_socket *socket)
+{
+	const struct brink__stream *stream = socket->stream;
+
+	if (stream != NULL && (stream->size > 0 || stream->end != BRINK__STREAM_GOES_ON))
+		return true;
+	return !brink__os_is_quiet(socket->fd);
+}
+
 void brink_socket_set_data(brink_socket *socket, void *data)
 {
 	socket->data = data;

@@ -250,7 +250,8 @@ struct brink_http_fetch_options {
  * (-EPROTO); one that says where else to look (300 to 399) is a response like others: nothing follows it by
  * itself. When a connection that was kept turns out
  * to have ended, a fetch with a safe or idempotent method (GET, HEAD, OPTIONS, PUT, DELETE, TRACE) is tried once
- * more, on a new one.
+ * more, on a new one. Nothing is sent on one whose server has said something that was not asked for, or its end, by
+ * then.
  *   -EINVAL   no on_response; a method, target or header that is not well formed; a header that is the library's
  *             own; CONNECT; reserved memory is not zero
  *   -ENOMEM   the body is as before on any error */

@@ -322,6 +322,48 @@ static void stale(enum kind kind)
 	close_peer(&peer);
 }
 
+/* What a server says on a kept connection without having been asked, or that it has ended it, is heard before the next
+ * request goes there, for which that would be taken, or which could not be repeated. */
+static void unasked(enum kind kind)
+{
+	static const struct {
+		const char *method, *text;
+	} rows[] = {
+		{"GET", "HTTP/1.1 408 Late\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"},
+		{"POST", OK "Content-Length: 3\r\n\r\nabc"}, {"POST", "\r\n"}, {"POST", ""},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct caller caller;
+		struct peer peer;
+		int theirs;
+
+		open_peer(&peer, kind);
+		open_caller(&caller, peer.loop, &peer.address);
+		CHECK_OK(begin(&caller, "GET", "/", ""));
+		theirs = dup(peer.listener); /* the number that the client's connection will have */
+		CHECK_EQ(close(theirs), 0);
+		take_request(&peer, true);
+		write_all(peer.fd, OK "Content-Length: 0\r\n\r\n", strlen(OK) + 21);
+		RUN_UNTIL(peer.loop, caller.over == 1);
+		expect_silence(peer.loop);
+		write_all(peer.fd, rows[i].text, strlen(rows[i].text));
+		if (rows[i].text[0] == '\0')
+			CHECK_EQ(shutdown(peer.fd, SHUT_WR), 0);
+		await(theirs, BRINK_READ);
+		CHECK_OK(begin(&caller, rows[i].method, "/", ""));
+		RUN_UNTIL(peer.loop, caller.over == 2 || ready_now(peer.listener, BRINK_READ));
+		CHECK_EQ(caller.over, 1);
+		take_request(&peer, true);
+		write_all(peer.fd, OK "Content-Length: 1\r\n\r\nx", strlen(OK) + 22);
+		RUN_UNTIL(peer.loop, caller.over == 2);
+		CHECK_EQ(caller.error, 0);
+		CHECK(strcmp(caller.body, "x") == 0);
+		brink_http_client_destroy(caller.client);
+		close_peer(&peer);
+	}
+}
+
 /* Who says that it is the last has it so, also where the server would go on. */
 static void closes_as_said(enum kind kind)
 {
@@ -578,6 +620,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-client/refused-fetches", refused_fetches, KIND_NONE),
 	SCENARIO("http-client/responses", responses, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/stale", stale, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-client/unasked", unasked, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/closes-as-said", closes_as_said, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/by-proxy", by_proxy, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/no-answer", no_answer, KIND_TCP),
