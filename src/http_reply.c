@@ -68,18 +68,20 @@ static int check(struct reply *reply)
 }
 
 /* Who waits for "100 Continue" and gets another answer may send the body, or not: then nobody knows
- * where the next request begins. And a body that nobody wants to read is not waited for. */
+ * where the next request begins. A body that nobody wants to read is not waited for. And the last reply before the
+ * server stops says so. */
 static bool must_close(brink_http_request *request, bool ends)
 {
 	struct brink__http_session *session = request->session;
 	const struct brink__http_head *head = request->head;
 	bool close;
 
-	/* Where no body can come, what the lock is for is never set. */
-	if (head->length == 0 && !head->chunked && !head->expects)
+	/* Where no body can come, what the lock is for is never set, unless the server stops. */
+	if (head->length == 0 && !head->chunked && !head->expects && !atomic_load(&session->ending))
 		return request->close;
 	pthread_mutex_lock(&session->lock);
 	close = request->close || brink__http_waits_for_word(request) ||
+	        (atomic_load(&session->ending) && request->next == NULL) ||
 	        (ends && session->receiving == request && request->on_body == NULL);
 	pthread_mutex_unlock(&session->lock);
 	return close;

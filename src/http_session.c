@@ -80,7 +80,7 @@ void brink__http_update_reading(struct brink__http_session *session)
 
 /* ---- the session ---- */
 
-/* A body that is coming is read to its end, and its reply is the last. */
+/* A body that is coming is read to its end, and its reply is the last; else that of who is the last in line. */
 static bool ending(struct brink__session *base)
 {
 	struct brink__http_session *session = brink_container_of(base, struct brink__http_session, base);
@@ -90,6 +90,8 @@ static bool ending(struct brink__session *base)
 	amid = session->receiving != NULL && !session->over;
 	if (amid)
 		session->receiving->close = true;
+	else
+		atomic_store(&session->ending, true);
 	pthread_mutex_unlock(&session->lock);
 	return amid;
 }

@@ -65,6 +65,7 @@ struct brink__http_session {
 	atomic_uint writing; /* 0: nobody takes what is answered from the line */
 	unsigned under_way; /* writes that the socket has, and on_sent() hears of */
 	atomic_bool over; /* nothing more is read */
+	atomic_bool ending; /* the server stops, and no body is coming: the last in line is the last */
 	bool last;    /* all is answered: the connection ends with what is being written */
 	bool dead;    /* the connection is gone */
 	atomic_bool stalled; /* reading rests */

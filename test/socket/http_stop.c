@@ -111,6 +111,33 @@ static void behind_another(enum kind kind)
 	expect_stopped(&web, fd);
 }
 
+/* No body is coming: the last reply says that it is that, in whatever order they are answered, so that the client does
+ * not send its next request to who has gone. */
+static void last_says_so(enum kind kind)
+{
+	for (unsigned first = 0; first < 2; first++) {
+		struct answer answer;
+		struct web web;
+		int fd;
+
+		open_long(&web, kind, ONE_LOOP);
+		start_web(&web);
+		fd = visit(&web);
+		ask(&web, fd, "GET /keep HTTP/1.1\r\n" HOST "\r\nGET /keep HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+		RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 2);
+		stop(&web);
+		answer_kept(&web, first);
+		answer_kept(&web, !first);
+		for (unsigned i = 0; i < 2; i++) {
+			read_answer(&web, fd, &answer, false);
+			CHECK_EQ(answer.status, 200);
+			CHECK_EQ(has_line(&answer, "\r\nConnection: close\r\n"), i == 1);
+			CHECK(!has_line(&answer, "\r\nConnection: keep-alive\r\n"));
+		}
+		expect_stopped(&web, fd);
+	}
+}
+
 static void take_part(brink_http_request *request, brink_buffer *part, int state, void *arg)
 {
 	struct web *web = arg;
@@ -323,6 +350,7 @@ static void stays_away(enum kind kind)
 static const struct scenario scenarios[] = {
 	SCENARIO("http-stop/goes-on", goes_on, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-stop/behind-another", behind_another, KIND_TCP),
+	SCENARIO("http-stop/last-says-so", last_says_so, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-stop/wanted-later", wanted_later, KIND_TCP),
 	SCENARIO("http-stop/answered-before", answered_before, KIND_TCP),
 	SCENARIO("http-stop/unanswered", unanswered, KIND_TCP | KIND_UNIX),
