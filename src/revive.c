@@ -209,6 +209,14 @@ static void ask(struct brink__probing *probing)
 	answered(probing, result);
 }
 
+/* The loop may have been held up, so that who has answered in time was not heard. */
+static void too_late(struct brink__probing *probing)
+{
+	int result = brink__connect_check(probing->fd, &probing->socket->config->address);
+
+	answered(probing, result == -EINPROGRESS ? -ETIMEDOUT : result);
+}
+
 static void on_timer(brink_timer *timer)
 {
 	struct brink__probing *probing = brink_container_of(timer, struct brink__probing, timer);
@@ -217,7 +225,7 @@ static void on_timer(brink_timer *timer)
 	if (brink__slot_abandoned(probing->socket))
 		return;
 	if (probing->step == ASKING)
-		answered(probing, -ETIMEDOUT);
+		too_late(probing);
 	else
 		ask(probing);
 }

@@ -92,6 +92,28 @@ static void server_comes_later(enum kind kind)
 	close_fd(&peer);
 }
 
+/* The loop is held up until the time of a probe's connect is over: that it stood before counts. */
+static void probe_held_up(enum kind kind)
+{
+	struct client_stage stage;
+	uint64_t end;
+	int peer;
+
+	open_reviving(&stage, kind);
+	stage.options.connect_timeout = BRINK_MS(100);
+	create_client(&stage);
+	RUN_UNTIL(stage.loop, stage.seen.closes == 1);
+	start_server(&stage.server, 16);
+	RUN_UNTIL(stage.loop, ready_now(stage.server.listener, BRINK_READ));
+	for (end = monotonic_now() + BRINK_MS(100); monotonic_now() <= end;)
+		usleep(10000);
+	RUN_UNTIL(stage.loop, stage.seen.opens == 1);
+	peer = accept_plain(stage.server.listener);
+	CHECK(!ready_now(peer, BRINK_READ)); /* it is the first that is used */
+	close_client_stage(&stage);
+	close_fd(&peer);
+}
+
 /* Failed by the user, though the server is well: not before the isolation is over. */
 static void isolation(enum kind kind)
 {
@@ -595,6 +617,7 @@ static void copied_while_probing(enum kind kind)
 static const struct scenario scenarios[] = {
 	SCENARIO("revive/server-restarts", server_restarts, KINDS_STREAM),
 	SCENARIO("revive/server-comes-later", server_comes_later, KINDS_STREAM),
+	SCENARIO("revive/probe-held-up", probe_held_up, KIND_TCP | KIND_TCP6),
 	SCENARIO("revive/isolation", isolation, KINDS_STREAM),
 	SCENARIO("revive/own-probe", own_probe, KINDS_STREAM),
 	SCENARIO("revive/own-probe-errs", own_probe_errs, KINDS_STREAM),
