@@ -118,6 +118,12 @@ static void on_timer(brink_timer *timer)
 	brink_lookup *lookup = brink_container_of(timer, brink_lookup, timer);
 	struct brink__query *query = lookup->query;
 
+	/* If the loop was held up, it has not heard so far of an answer that came in time: another turn, and it has. */
+	if (query->state != BRINK__QUERY_ANSWERED && !query->overdue) {
+		query->overdue = true;
+		brink_timer_start(query->resolver->loop, timer, 0, 0);
+		return;
+	}
 	end(lookup, query->state == BRINK__QUERY_ANSWERED ? query->error : -ETIMEDOUT);
 }
 

@@ -24,6 +24,7 @@ struct brink__query {
 	brink_resolver *resolver; /* of the loop's thread, as is: */
 	brink_lookup *lookup;     /* NULL: nobody wants the answer any more */
 	enum brink__query_state state;
+	bool overdue; /* its time is over */
 	int family;
 	/* The answer. */
 	int error;

@@ -178,6 +178,24 @@ static void times_out(enum kind kind)
 	close_stage(&stage);
 }
 
+/* The loop is held up until the time is over: an answer that came in time is one. */
+static void held_up(enum kind kind)
+{
+	struct stage stage = open_stage(&(struct brink_resolver_options){.timeout = BRINK_SECONDS(1)});
+	uint64_t over = monotonic_now() + BRINK_SECONDS(1);
+	struct asked asked;
+
+	(void)kind;
+	init_asked(&asked);
+	ask_for(stage.resolver, &asked, "held.test:1");
+	await_held(stage.loop, 1);
+	release_names();
+	while (monotonic_now() <= over)
+		usleep(10000);
+	expect_answer(stage.loop, &asked, NAMES_ADDRESS);
+	close_stage(&stage);
+}
+
 /* ---- the end of the resolver ---- */
 
 static struct asked *dropped;
@@ -435,6 +453,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("resolver-end/cancelled-at-any-time", cancelled_at_any_time, KIND_NONE),
 	SCENARIO("resolver-end/cancelled-on-the-way", cancelled_on_the_way, KIND_NONE),
 	SCENARIO("resolver-end/times-out", times_out, KIND_NONE),
+	SCENARIO("resolver-end/held-up", held_up, KIND_NONE),
 	SCENARIO("resolver-end/destroyed-meanwhile", destroyed_meanwhile, KIND_NONE),
 	SCENARIO("resolver-end/destroyed-on-the-way", destroyed_on_the_way, KIND_NONE),
 	SCENARIO("resolver-end/in-a-forked-child", in_a_forked_child, KIND_NONE),
