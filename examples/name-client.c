@@ -7,8 +7,11 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TIMES 6
+#define MOST 100     /* questions at a time */
+#define LONGEST 500 /* bytes of a name */
 
 struct question {
 	brink_timer timer;
@@ -33,7 +36,7 @@ static void end(struct question *question)
 static void ask(brink_timer *timer)
 {
 	struct question *question = brink_container_of(timer, struct question, timer);
-	char text[512];
+	char text[LONGEST + 2];
 	int length = snprintf(text, sizeof text, "%s?", question->name);
 
 	if (question->asked++ == TIMES) {
@@ -90,11 +93,16 @@ static void on_error(brink_datagram *socket, int error, const struct brink_addre
 
 static int ask_all(brink_loop *loop, const char *server, char **list)
 {
-	struct question all[100] = {{.name = NULL}};
+	struct question all[MOST] = {{.name = NULL}};
 	brink_datagram *socket;
-	int rc = brink_datagram_create(&socket, loop, &(struct brink_datagram_options){
-		.peer = server, .on_packets = on_packets, .on_error = on_error});
+	char own[64];
+	int rc;
 
+	/* A UNIX socket can be answered only if it has a name. One of UDP has a port without being asked. */
+	snprintf(own, sizeof own, "unix:/tmp/name-client.%ld", (long)getpid());
+	rc = brink_datagram_create(&socket, loop, &(struct brink_datagram_options){
+		.address = strncmp(server, "unix:", 5) == 0 ? own : NULL, .flags = BRINK_DATAGRAM_UNIX_REPLACE,
+		.peer = server, .on_packets = on_packets, .on_error = on_error});
 	if (rc < 0)
 		return rc;
 	questions = all;
@@ -109,15 +117,22 @@ static int ask_all(brink_loop *loop, const char *server, char **list)
 	return rc;
 }
 
+static int usage(void)
+{
+	fprintf(stderr, "usage: name-client ADDRESS NAME...     (1 to %d names of 1 to %d bytes)\n", MOST, LONGEST);
+	return 2;
+}
+
 int main(int argc, char **argv)
 {
 	brink_loop *loop = NULL;
 	int rc;
 
-	if (argc < 3 || argc > 102) {
-		fprintf(stderr, "name-client ADDRESS NAME...\n");
-		return 2;
-	}
+	if (argc < 3 || argc - 2 > MOST)
+		return usage();
+	for (int i = 2; i < argc; i++)
+		if (argv[i][0] == '\0' || strlen(argv[i]) > LONGEST)
+			return usage();
 	count = (unsigned)argc - 2;
 	rc = brink_loop_create(&loop, NULL);
 	if (rc == 0)

@@ -187,6 +187,9 @@ for backend in $(examples/echo-server --list 2>/dev/null); do
 		attempt "$backend: and name-client learns it" answered bell
 	fi
 	attempt "$backend: name-server stops on a signal" stopped_well
+	attempt "$backend: name-server starts on a path" start examples/name-server "unix:$scratch/names" lamp=10.0.0.7:80
+	attempt "$backend: name-client is answered there" examples/name-client "unix:$scratch/names" lamp
+	attempt "$backend: name-server stops there" stopped_well
 	if have python3; then
 		attempt "$backend: a name server in python3 starts" start python3 "$scratch/names.py"
 		attempt "$backend: it is asked again until it answers" answered gate
@@ -202,4 +205,6 @@ done
 wait "$nobody"
 attempt 'nobody to ask is an error' test $? -eq 0
 attempt 'and is told' grep -q 'lamp: no answer' "$scratch/nobody"
+long=$(printf '%600s' '' | tr ' ' a)
+attempt 'a name that is too long is refused' sh -c "examples/name-client 127.0.0.1:1 $long; [ \$? -eq 2 ]"
 finish
