@@ -45,7 +45,7 @@ static bool joins(const brink_datagram *socket, const struct parcel *parcel, con
 }
 
 /* A socket that is bound to one address sends from that, without being asked; some kernels refuse
- * to be. */
+ * to be. A UNIX socket has no other. */
 static bool is_own(const brink_datagram *socket, const struct brink_address *from)
 {
 	struct sockaddr_in6 a, b;
@@ -54,11 +54,13 @@ static bool is_own(const brink_datagram *socket, const struct brink_address *fro
 		return true;
 	if (from->storage.ss_family != socket->family)
 		return false;
+	if (socket->family == AF_UNIX)
+		return brink_address_equal(from, &socket->address);
 	if (socket->family == AF_INET)
 		return brink__address_v4(from).sin_addr.s_addr == brink__address_v4(&socket->address).sin_addr.s_addr;
 	a = brink__address_v6(from);
 	b = brink__address_v6(&socket->address);
-	return socket->family == AF_INET6 && memcmp(&a.sin6_addr, &b.sin6_addr, sizeof a.sin6_addr) == 0;
+	return memcmp(&a.sin6_addr, &b.sin6_addr, sizeof a.sin6_addr) == 0;
 }
 
 int brink__datagram_check(const brink_datagram *socket, const struct brink_packet *packet)
@@ -244,7 +246,7 @@ int brink_datagram_send(brink_datagram *socket, const void *bytes, size_t size, 
 
 int brink_datagram_reply(brink_datagram *socket, const struct brink_packet *packet, const void *bytes, size_t size)
 {
-	struct brink_packet reply = {.bytes = bytes, .size = size};
+	struct brink_packet reply = {.bytes = bytes, .size = size, .from = packet->local};
 	int result;
 
 	/* The peer is not named: most systems refuse that, and a UNIX socket may have no name, or not any more. */
@@ -252,8 +254,6 @@ int brink_datagram_reply(brink_datagram *socket, const struct brink_packet *pack
 		reply.to = packet->from;
 	if (reply.to != NULL && socket->family == AF_UNIX && brink__address_path_length(reply.to) == 0)
 		return -EDESTADDRREQ;
-	if (socket->family != AF_UNIX)
-		reply.from = packet->local;
 	result = brink_datagram_send_many(socket, &reply, 1);
 	return result < 0 ? result : 0;
 }

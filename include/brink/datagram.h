@@ -146,8 +146,8 @@ BRINK_API int brink_datagram_send(brink_datagram *socket, const void *bytes, siz
 /* Sends many, each as its `bytes`, `size`, `to`, `from` and `interface_index` say. Returns how many were
  * taken, which are the first of them; where that is fewer than `count`, sending the next would
  * fail, as the next call says. If the first fails, that is the error, as above. -EINVAL for an address
- * to send from of another family than IPv4 or IPv6, or not zero in `reserved`; -ENOTSUP where the system
- * cannot choose the address or, for IPv4, the interface. Any thread. */
+ * to send from of another family than the socket's or, of a UNIX socket, another than its own, or not zero in
+ * `reserved`; -ENOTSUP where the system cannot choose the address or, for IPv4, the interface. Any thread. */
 BRINK_API int brink_datagram_send_many(brink_datagram *socket, const struct brink_packet *packets,
                                        unsigned count);
 
