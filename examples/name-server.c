@@ -56,14 +56,19 @@ static int learn(const char *name, const char *value)
 	return 1;
 }
 
+/* An IPv4 sender has an address of IPv6, ::ffff:127.0.0.1, where the server's takes both. */
 static int from_this_machine(const struct brink_packet *packet)
 {
 	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
 
 	if (packet->from->storage.ss_family == AF_UNIX)
 		return 1;
-	if (packet->from->storage.ss_family != AF_INET)
-		return 0;
+	if (packet->from->storage.ss_family == AF_INET6) {
+		memcpy(&v6, &packet->from->storage, sizeof v6);
+		return IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr) ||
+		       (IN6_IS_ADDR_V4MAPPED(&v6.sin6_addr) && v6.sin6_addr.s6_addr[12] == 127);
+	}
 	memcpy(&v4, &packet->from->storage, sizeof v4);
 	return ntohl(v4.sin_addr.s_addr) >> 24 == 127;
 }
@@ -131,16 +136,19 @@ int main(int argc, char **argv)
 {
 	static const int numbers[] = {SIGINT, SIGTERM};
 	brink_signal stops[2];
-	int rc = brink_loop_create(&loop, NULL);
+	int rc;
 
 	for (int i = 2; i < argc; i++) {
 		char *value = strchr(argv[i], '=');
 
-		if (value == NULL || (*value = '\0', !learn(argv[i], value + 1))) {
-			fprintf(stderr, "name-server: not NAME=VALUE: %s\n", argv[i]);
+		if (value != NULL)
+			*value = '\0';
+		if (value == NULL || !learn(argv[i], value + 1)) {
+			fprintf(stderr, "name-server: %s: not NAME=VALUE, or too long, or one too many\n", argv[i]);
 			return 2;
 		}
 	}
+	rc = brink_loop_create(&loop, NULL);
 	for (unsigned i = 0; i < 2 && rc == 0; i++) {
 		brink_signal_init(&stops[i], on_signal);
 		rc = brink_signal_start(loop, &stops[i], numbers[i]);
