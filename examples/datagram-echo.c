@@ -1,9 +1,14 @@
 /* datagram-echo: sends every datagram back, in batches.  datagram-echo [ADDRESS]
  *
  * What came in one call goes back in one call. Where the network is slower than the senders, the
- * socket's queue takes what it can; the rest is dropped here, as the network would have done it. */
+ * socket's queue takes what it can; the rest is dropped here, as the network would have done it.
+ *
+ * Who answers everything is not for a network of strangers: they can write another's address on what they
+ * send, and if that is a service like this one the two talk to each other for ever. name-server.c answers
+ * questions only. */
 #include <brink.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -12,14 +17,28 @@
 static brink_loop *loop;
 static unsigned long dropped;
 
+/* Returns how many went. One that nobody can be sent, as to a UNIX socket without a name, does not hold up
+ * those behind it. */
+static unsigned send_back(brink_datagram *socket, const struct brink_packet *answers, unsigned count)
+{
+	unsigned sent = 0;
+	int taken;
+
+	for (unsigned done = 0; done < count; done += taken > 0 ? (unsigned)taken : 1) {
+		taken = brink_datagram_send_many(socket, answers + done, count - done);
+		if (taken == -EAGAIN)
+			break;
+		sent += taken > 0 ? (unsigned)taken : 0;
+	}
+	return sent;
+}
+
 static void on_packets(brink_datagram *socket, const struct brink_packet *packets, unsigned count, void *arg)
 {
 	struct brink_packet answers[MOST];
 
 	(void)arg;
 	for (unsigned done = 0, batch; done < count; done += batch) {
-		int taken;
-
 		batch = count - done < MOST ? count - done : MOST;
 		for (unsigned i = 0; i < batch; i++)
 			answers[i] = (struct brink_packet){
@@ -28,8 +47,7 @@ static void on_packets(brink_datagram *socket, const struct brink_packet *packet
 				.to = packets[done + i].from,
 				.from = packets[done + i].local, /* which the sender knows us by */
 			};
-		taken = brink_datagram_send_many(socket, answers, batch);
-		dropped += batch - (taken > 0 ? (unsigned)taken : 0);
+		dropped += batch - send_back(socket, answers, batch);
 	}
 }
 

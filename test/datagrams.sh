@@ -89,6 +89,36 @@ def check(family, address):
 check(socket.AF_INET, ('127.0.0.1', int(sys.argv[1])))
 END
 
+# A UNIX socket without a name cannot be answered; those whose datagrams come with its own are.
+cat >"$scratch/paths.py" <<'END'
+import os, signal, socket, sys, time
+
+path, server, own = sys.argv[1], int(sys.argv[2]), sys.argv[1] + '-client'
+named, nameless = [socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) for _ in range(2)]
+named.bind(own)
+named.settimeout(60)
+os.kill(server, signal.SIGSTOP)
+nameless.sendto(b'from nobody', path)
+for number in range(3):
+    named.sendto(b'%d' % number, path)
+os.kill(server, signal.SIGCONT)
+for number in range(3):
+    assert named.recv(100) == b'%d' % number
+os.unlink(own)
+END
+
+# As each address family has it, a name that is given to the server of this machine is known afterwards.
+cat >"$scratch/learn.py" <<'END'
+import socket, sys
+
+family, host, port = sys.argv[1:4]
+one = socket.socket(getattr(socket, family), socket.SOCK_DGRAM)
+one.settimeout(60)
+one.connect((host, int(port)))
+one.send(b'attic=10.0.0.10')
+assert one.recv(100) == b'attic 10.0.0.10\n'
+END
+
 # A name server that does not answer the first question: it got lost.
 cat >"$scratch/names.py" <<'END'
 import socket
@@ -177,6 +207,12 @@ for backend in $(examples/echo-server --list 2>/dev/null); do
 	fi
 	attempt "$backend: datagram-echo stops on a signal" stopped_well
 	attempt "$backend: it has answered, and dropped nothing" grep -Eq '^received [0-9]+ sent [0-9]+ dropped 0 ' "$scratch/server"
+	if have python3; then
+		attempt "$backend: datagram-echo starts on a path" start examples/datagram-echo "unix:$scratch/echo"
+		attempt "$backend: who has no name does not keep others from their answers" \
+			python3 "$scratch/paths.py" "$scratch/echo" "$running"
+		attempt "$backend: datagram-echo stops there" stopped_well
+	fi
 
 	attempt "$backend: name-server starts" start examples/name-server 127.0.0.1:0 lamp=10.0.0.7:80 door=10.0.0.8
 	attempt "$backend: name-client is answered" answered lamp door
@@ -191,6 +227,12 @@ for backend in $(examples/echo-server --list 2>/dev/null); do
 	attempt "$backend: name-client is answered there" examples/name-client "unix:$scratch/names" lamp
 	attempt "$backend: name-server stops there" stopped_well
 	if have python3; then
+		attempt "$backend: name-server starts on IPv4 and IPv6" start examples/name-server '*:0'
+		attempt "$backend: this machine teaches it by IPv4" python3 "$scratch/learn.py" AF_INET 127.0.0.1 "$port"
+		if grep -q '^\[' "$scratch/server"; then
+			attempt "$backend: and by IPv6" python3 "$scratch/learn.py" AF_INET6 ::1 "$port"
+		fi
+		attempt "$backend: name-server stops everywhere" stopped_well
 		attempt "$backend: a name server in python3 starts" start python3 "$scratch/names.py"
 		attempt "$backend: it is asked again until it answers" answered gate
 		attempt "$backend: and its answer is heard" grep -qx 'gate 10.1.2.3' "$scratch/answers"
