@@ -2,11 +2,10 @@
  *
  *     chat-client ADDRESS
  *
- * Ends when its input or the server does. */
+ * Ends when its input or the server does. Where the server takes nothing, nothing more is read. */
 #include <brink.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -17,6 +16,8 @@ struct client {
 	int result;
 };
 
+/* The input may be shared, as a terminal is with the shell and with the output: to make it non-blocking would do that
+ * to all of them. So it is watched by level, and read once for each call, which does not block. */
 static void on_input(brink_watch *watch, unsigned ready)
 {
 	struct client *client = brink_container_of(watch, struct client, input);
@@ -25,16 +26,35 @@ static void on_input(brink_watch *watch, unsigned ready)
 	ssize_t size;
 
 	(void)ready;
-	while ((size = brink_watch_read(watch, bytes, sizeof bytes)) > 0)
-		if (socket != NULL)
-			brink_socket_write_bytes(socket, bytes, (size_t)size);
-	if (size != -EAGAIN) {
+	if (socket == NULL)
+		return; /* on_close is on its way */
+	size = read(STDIN_FILENO, bytes, sizeof bytes);
+	if (size > 0) {
+		int rc = brink_socket_write_bytes(socket, bytes, (size_t)size);
+
+		if (rc < 0)
+			brink_socket_fail(client->connection, rc, "sending");
+	} else if (size == 0 || (errno != EINTR && errno != EAGAIN)) {
 		brink_watch_stop(watch);
-		if (socket != NULL)
-			brink_socket_close(socket); /* sends what is still queued */
+		brink_socket_close(socket); /* sends what is still queued */
 	}
-	if (socket != NULL)
-		brink_socket_release(socket);
+	brink_socket_release(socket);
+}
+
+static void on_high(brink_socket *socket, void *arg)
+{
+	struct client *client = arg;
+
+	(void)socket;
+	brink_watch_set(&client->input, 0);
+}
+
+static void on_low(brink_socket *socket, void *arg)
+{
+	struct client *client = arg;
+
+	(void)socket;
+	brink_watch_set(&client->input, BRINK_READ);
 }
 
 static void on_bytes(brink_socket *socket, brink_buffer *in, void *arg)
@@ -55,9 +75,10 @@ static void on_open(brink_socket *socket, void *arg)
 	struct client *client = arg;
 
 	(void)socket;
-	fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
 	brink_watch_init(&client->input, on_input);
-	client->result = brink_watch_start(client->loop, &client->input, STDIN_FILENO, BRINK_READ);
+	client->result = brink_watch_start(client->loop, &client->input, STDIN_FILENO, BRINK_READ | BRINK_LEVEL);
+	if (client->result == -EPERM)
+		fputs("chat-client: a file is always ready, and cannot be watched: cat FILE | chat-client ...\n", stderr);
 	if (client->result < 0)
 		brink_loop_stop(client->loop);
 }
@@ -82,7 +103,7 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = brink_socket_create(&client.connection, client.loop, &(struct brink_socket_options){
 			.address = &address, .on_open = on_open, .on_bytes = on_bytes, .on_close = on_close,
-			.arg = &client});
+			.on_high = on_high, .on_low = on_low, .arg = &client});
 	if (rc == 0)
 		rc = brink_loop_run(client.loop);
 	if (rc >= 0)

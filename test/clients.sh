@@ -155,6 +155,55 @@ sys.exit(status)
 END_OF_PYTHON
 }
 
+# What the client of the chat reads is the server's, all of it, also from one that takes its time. That the client
+# is stuck is only what is looked at next, as above. Its input is a pipe that others might share: it stays as it was.
+chats_patiently()
+{
+	python3 - <<'END_OF_PYTHON'
+import fcntl, os, select, socket, subprocess, sys
+
+TOTAL = 96 << 20 # more than a socket may have unsent, and the kernel takes
+listener = socket.socket()
+listener.bind(('127.0.0.1', 0))
+listener.listen()
+listener.settimeout(120)
+ours, its = os.pipe()[::-1]
+client = subprocess.Popen(['examples/chat-client', '127.0.0.1:%d' % listener.getsockname()[1]], stdin=its)
+try:
+    server = listener.accept()[0]
+    server.settimeout(120)
+    os.write(ours, b'hello\n')
+    if server.recv(100) != b'hello\n':
+        sys.exit('not what was said')
+    if fcntl.fcntl(its, fcntl.F_GETFL) & os.O_NONBLOCK:
+        sys.exit('its input is non-blocking now')
+    os.close(its)
+    os.set_blocking(ours, False)
+    sent = received = 0
+    while sent < TOTAL and select.select([], [ours], [], 1)[1]:
+        sent += os.write(ours, bytes(min(65536, TOTAL - sent)))
+    print('it took', sent, 'bytes that nobody read')
+    while received < TOTAL:
+        readable, writable, _ = select.select([server], [ours] if sent < TOTAL else [], [], 120)
+        if writable:
+            sent += os.write(ours, bytes(min(65536, TOTAL - sent)))
+        if readable:
+            chunk = server.recv(1 << 18)
+            if not chunk:
+                sys.exit('%d were sent and %d received' % (sent, received))
+            received += len(chunk)
+        elif not writable:
+            sys.exit('stuck: %d were sent and %d received' % (sent, received))
+    os.close(ours)
+    if server.recv(1):
+        sys.exit('more than was sent')
+    server.close()
+    sys.exit(client.wait())
+finally:
+    client.kill()
+END_OF_PYTHON
+}
+
 backends=$(examples/echo-server --list 2>/dev/null)
 for backend in $backends; do
 	BRINK_BACKEND=$backend
@@ -163,6 +212,7 @@ for backend in $backends; do
 	attempt "$backend: a forwarder passes everything on" forwards
 	if command -v python3 >/dev/null 2>&1; then
 		attempt "$backend: and does not read what it cannot pass on" holds_little
+		attempt "$backend: the chat's client loses nothing" chats_patiently
 	else
 		skip "$backend: there is no python3"
 	fi
