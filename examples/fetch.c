@@ -18,9 +18,8 @@ static void on_open(brink_socket *socket, void *arg)
 	char text[BRINK_ADDRESS_TEXT];
 	struct brink_address peer;
 
-	(void)arg;
 	if (brink_socket_peer(socket, &peer) == 0 && brink_address_format(&peer, text, sizeof text) > 0)
-		fprintf(stderr, "fetch: %s is at %s\n", brink_socket_host(socket), text);
+		fprintf(stderr, "fetch: %s is at %s\n", (const char *)arg, text);
 }
 
 static void on_bytes(brink_socket *socket, brink_buffer *in, void *arg)
@@ -84,6 +83,7 @@ int main(int argc, char **argv)
 			.on_open = on_open,
 			.on_bytes = on_bytes,
 			.on_close = on_close,
+			.arg = argv[1],
 			.connect_timeout = BRINK_SECONDS(20),
 		});
 	if (result == 0)
@@ -91,6 +91,10 @@ int main(int argc, char **argv)
 	if (result == 0)
 		result = brink_loop_run(loop); /* until the connection has ended */
 	brink_loop_destroy(loop);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("fetch: standard output");
+		status = 1;
+	}
 	if (result < 0)
 		fprintf(stderr, "fetch: %s\n", brink_strerror(result));
 	return result < 0 ? 1 : status;

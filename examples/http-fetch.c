@@ -145,22 +145,38 @@ static int fetch_all(struct state *state, char **urls)
 	return rc;
 }
 
-int main(int argc, char **argv)
+/* From `argv[1]` on; returns the place of the first URL, or of an option that there is not. */
+static int read_options(struct state *state, int argc, char **argv)
 {
-	struct state state = {0};
-	int first = 1, rc;
+	int first = 1;
 
 	for (; first < argc && strncmp(argv[first], "--", 2) == 0; first++)
 		if (strcmp(argv[first], "--head") == 0)
-			state.show_head = 1;
+			state->show_head = 1;
 		else if (first + 1 < argc && strcmp(argv[first], "--post") == 0)
-			state.post = argv[++first];
+			state->post = argv[++first];
 		else if (first + 1 < argc && strcmp(argv[first], "--ca") == 0)
-			state.ca = argv[++first];
+			state->ca = argv[++first];
+		else
+			break;
+	return first;
+}
+
+int main(int argc, char **argv)
+{
+	struct state state = {0};
+	int first = read_options(&state, argc, argv), rc;
+
+	for (int i = first; i < argc; i++)
+		argv[i][strcspn(argv[i], "#")] = '\0'; /* what is behind it, servers are not told */
 	rc = brink_loop_create(&state.loop, NULL);
 	if (rc == 0)
-		rc = fetch_all(&state, argv + (first < argc ? first : argc));
+		rc = fetch_all(&state, argv + first);
 	brink_loop_destroy(state.loop);
 	brink_tls_release(state.tls);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		perror("http-fetch: standard output");
+		state.failed = 1;
+	}
 	return rc < 0 || state.failed;
 }
