@@ -225,10 +225,16 @@ static int list(void)
 	return EXIT_SUCCESS;
 }
 
+static int usage(void)
+{
+	fprintf(stderr, "usage: echo-server [--backend NAME] [--port N] | --list\n");
+	return EXIT_FAILURE;
+}
+
 int main(int argc, char **argv)
 {
 	const char *backend = NULL;
-	unsigned port = 0;
+	unsigned long port = 0;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--list") == 0)
@@ -236,11 +242,14 @@ int main(int argc, char **argv)
 		if (strcmp(argv[i], "--backend") == 0 && i + 1 < argc) {
 			backend = argv[++i];
 		} else if (strcmp(argv[i], "--port") == 0 && i + 1 < argc) {
-			port = (unsigned)strtoul(argv[++i], NULL, 10) & 65535u;
+			char *end;
+
+			port = strtoul(argv[++i], &end, 10);
+			if (end == argv[i] || *end != '\0' || port > 65535)
+				return usage();
 		} else {
-			fprintf(stderr, "usage: echo-server [--backend NAME] [--port N] | --list\n");
-			return EXIT_FAILURE;
+			return usage();
 		}
 	}
-	return serve(backend, port);
+	return serve(backend, (unsigned)port);
 }

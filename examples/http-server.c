@@ -207,8 +207,13 @@ int main(int argc, char **argv)
 	brink_loop *loop = NULL;
 	brink_http *http = NULL;
 	brink_tls *tls = NULL;
-	int rc = brink_loop_create(&loop, NULL);
+	int rc;
 
+	if (argc > 4 || argc == 3) {
+		fputs("usage: http-server [ADDRESS [CERTIFICATE KEY]]\n", stderr);
+		return 2;
+	}
+	rc = brink_loop_create(&loop, NULL);
 	if (rc == 0)
 		rc = brink_http_create(&http, &(struct brink_http_options){.on_request = on_request, .on_head = on_head});
 	if (rc == 0 && argc > 3)

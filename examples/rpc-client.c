@@ -6,6 +6,7 @@
  * first call of each thread is a slow one. Every reply is compared with what was asked. */
 #include <brink.h>
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,13 +180,20 @@ int main(int argc, char **argv)
 {
 	const struct brink_protocol rpc = {.name = "rpc", .parse = brink_parse_length, .process = on_reply};
 	struct client client = {.count = argc > 2 ? (unsigned)atoi(argv[2]) : 4};
-	struct brink_socket_options options = {.on_close = on_close, .arg = &client};
+	unsigned calls = argc > 3 ? (unsigned)atoi(argv[3]) : 100;
+	/* A server that is there and does not answer: nobody waits for it without end. */
+	struct brink_socket_options options = {.on_close = on_close, .arg = &client, .read_timeout = BRINK_SECONDS(30)};
 	brink_messenger *messenger = NULL;
 	struct brink_address address;
-	int rc = argc > 1 ? brink_address_parse(&address, argv[1]) : -1, status = EXIT_FAILURE;
+	int rc, status = EXIT_FAILURE;
 
+	if (argc < 2 || argc > 4 || client.count < 1 || client.count > 1000 || calls < 1 || calls > 1000000) {
+		fprintf(stderr, "usage: rpc-client ADDRESS [THREADS [CALLS]]\n");
+		return 2;
+	}
 	client.callers = calloc(client.count, sizeof *client.callers);
 	pthread_mutex_init(&client.lock, NULL);
+	rc = client.callers != NULL ? brink_address_parse(&address, argv[1]) : -ENOMEM;
 	if (rc == 0)
 		rc = brink_loop_create(&client.loop, NULL);
 	if (rc == 0)
@@ -196,9 +204,9 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = brink_socket_create(&client.connection, client.loop, &options);
 	if (rc == 0)
-		status = run(&client, argc > 3 ? (unsigned)atoi(argv[3]) : 100);
+		status = run(&client, calls);
 	else
-		fprintf(stderr, "rpc-client: %s\n", argc > 1 ? brink_strerror(rc) : "usage: rpc-client ADDRESS [THREADS [CALLS]]");
+		fprintf(stderr, "rpc-client: %s\n", brink_strerror(rc));
 	brink_messenger_destroy(messenger);
 	brink_loop_destroy(client.loop);
 	free(client.callers);

@@ -49,4 +49,44 @@ done
 attempt 'a refused connection is an error' sh -c "! $client --port 1 --connections 1 --seconds 1"
 attempt 'an unknown backend is an error' sh -c "! $server --backend nonesuch"
 attempt 'bad arguments are an error' sh -c "! $client --port 0 && ! $client --size"
+
+# refused PROGRAM ARGUMENT...: at once, and it says how it is used.
+refused()
+{
+	! "$@" >"$scratch/said" 2>"$scratch/errors" && [ ! -s "$scratch/said" ] && grep -q '^usage: ' "$scratch/errors"
+}
+
+for port in 70000 -1 http ''; do
+	attempt "port '$port' is refused" refused $server --port "$port"
+done
+for threads in 0 -1 many; do
+	attempt "rpc-client does not begin with $threads threads" refused examples/rpc-client 127.0.0.1:1 $threads
+done
+attempt 'rpc-client does not begin with no calls' refused examples/rpc-client 127.0.0.1:1 1 0
+attempt 'http-server does not serve in the clear what is to be secret' refused examples/http-server 127.0.0.1:0 chain.pem
+attempt 'http-fetch knows its options' refused examples/http-fetch --haed http://127.0.0.1:1/
+
+# Who prints what is fetched says so where it cannot.
+fetches_from_path()
+{
+	examples/echo "unix:$scratch/socket" >"$scratch/server" 2>&1 &
+	running=$!
+	tries=0
+	until grep -q '^unix:' "$scratch/server"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] && kill -0 "$running" 2>/dev/null || return 1
+		sleep 0.1
+	done
+	examples/fetch "unix:$scratch/socket" hello >"$scratch/fetched" 2>"$scratch/errors"
+	status=$?
+	unwritten=no
+	[ ! -c /dev/full ] || ! examples/fetch "unix:$scratch/socket" hello >/dev/full 2>&1 || unwritten=yes
+	kill -TERM "$running"
+	wait "$running" || status=1
+	running=
+	cat "$scratch/errors"
+	[ "$status" -eq 0 ] && [ "$unwritten" = no ] && grep -q hello "$scratch/fetched" &&
+		grep -q "^fetch: unix:$scratch/socket is at " "$scratch/errors"
+}
+attempt 'fetch takes a path, and fails where its output does' fetches_from_path
 finish
