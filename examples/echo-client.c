@@ -198,9 +198,14 @@ static int link_start(struct client *client, struct link *link, unsigned number)
 
 /* ---- all of them ---- */
 
+/* Messages under way come back first; from a server that does not answer, nothing would. */
 static void on_end(brink_timer *timer)
 {
-	brink_container_of(timer, struct client, end)->ending = 1;
+	struct client *client = brink_container_of(timer, struct client, end);
+
+	if (client->ending)
+		fail(client, "a message did not come back", -ETIMEDOUT);
+	client->ending = 1;
 }
 
 static int prepare(struct client *client)
@@ -223,7 +228,7 @@ static int drive(struct client *client)
 	if (rc < 0)
 		return rc;
 	brink_timer_init(&client->end, on_end);
-	brink_timer_start(client->loop, &client->end, (uint64_t)(client->seconds * 1e9), 0);
+	brink_timer_start(client->loop, &client->end, (uint64_t)(client->seconds * 1e9), BRINK_SECONDS(60));
 	rc = brink_loop_run(client->loop);
 	return rc < 0 ? rc : client->error;
 }

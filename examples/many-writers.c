@@ -8,6 +8,7 @@
  * system calls that they took, and how long the calls of brink_socket_write_bytes() were. */
 #include <brink.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -142,16 +143,17 @@ static int make_pair(int fds[2])
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t length = sizeof address;
-	int listener = socket(AF_INET, SOCK_STREAM, 0), rc = -1;
+	int listener = socket(AF_INET, SOCK_STREAM, 0), rc;
 
 	fds[0] = socket(AF_INET, SOCK_STREAM, 0);
 	if (listener >= 0 && fds[0] >= 0 && bind(listener, (struct sockaddr *)&address, length) == 0 &&
 	    listen(listener, 1) == 0 && getsockname(listener, (struct sockaddr *)&address, &length) == 0 &&
 	    connect(fds[0], (struct sockaddr *)&address, length) == 0)
-		rc = fds[1] = accept(listener, NULL, NULL);
+		fds[1] = accept(listener, NULL, NULL);
+	rc = fds[1] < 0 ? -errno : 0;
 	if (listener >= 0)
 		close(listener);
-	return rc < 0 ? -1 : 0;
+	return rc;
 }
 
 static uint64_t percentile(double part)
@@ -209,13 +211,12 @@ static int connect_both(brink_group *group)
 {
 	int fds[2] = {-1, -1};
 	brink_socket_id peer;
-	int rc;
+	int rc = make_pair(fds);
 
-	if (make_pair(fds) < 0)
-		return -1;
-	rc = brink_socket_create(&peer, brink_group_loop(group, 1),
-	                         &(struct brink_socket_options){
-		                         .fd = fds[1], .on_bytes = on_bytes, .on_close = on_peer_close});
+	if (rc == 0)
+		rc = brink_socket_create(&peer, brink_group_loop(group, 1),
+		                         &(struct brink_socket_options){
+			                         .fd = fds[1], .on_bytes = on_bytes, .on_close = on_peer_close});
 	if (rc == 0)
 		rc = brink_socket_create(&connection, brink_group_loop(group, 0),
 		                         &(struct brink_socket_options){.fd = fds[0], .unsent_limit = 1 << 20});

@@ -3,8 +3,9 @@
  *     reconnect ADDRESS [COUNT]
  *
  * Says "tick N" to an echo server ten times a second, until COUNT (0: without end) of them have
- * come back. When the connection is lost the socket is probed, and comes back under the same
- * id: the timer, which knows nothing but the id, goes on as if nothing had been. */
+ * come back. When the connection is lost, or the server has said nothing for five seconds, the socket is
+ * probed, and comes back under the same id: the timer, which knows nothing but the id, goes on as
+ * if nothing had been. */
 #include <brink.h>
 
 #include <stdio.h>
@@ -54,6 +55,7 @@ static void on_bytes(brink_socket *socket, brink_buffer *in, void *arg)
 		brink_buffer_pop(in, (size_t)end + 1);
 		client->heard++;
 	}
+	brink_buffer_clear(in); /* the beginning of a line: its end is what counts */
 	if (client->count == 0 || client->heard < client->count)
 		return;
 	brink_timer_stop(&client->timer);
@@ -89,6 +91,7 @@ int main(int argc, char **argv)
 			.on_close = on_close,
 			.arg = &client,
 			.connect_timeout = BRINK_SECONDS(5),
+			.read_timeout = BRINK_SECONDS(5),
 			.probe_interval = BRINK_MS(50),
 			.probe_interval_max = BRINK_SECONDS(5),
 		});
