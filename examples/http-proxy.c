@@ -3,8 +3,8 @@
  *     http-proxy 127.0.0.1:8080 127.0.0.1:8081        listens on the first, asks the second
  *     http-proxy 127.0.0.1:8443 127.0.0.1:8081 CERTIFICATE KEY        listens for TLS
  *
- * Requests are shared out over a few connections, which come back by themselves when the server
- * behind has been started anew; as long as it is away the answer is 502. Bodies are collected, up to
+ * Requests are shared out over a few connections, each to the one with the fewest of them. They come back by
+ * themselves when the server behind has been started anew; as long as it is away the answer is 502. Bodies are collected, up to
  * 16 MiB each way. */
 #include <brink.h>
 
@@ -18,8 +18,18 @@
 #define HEADERS 100u
 #define BODY (16u << 20)
 
-static brink_http_client *clients[CLIENTS];
-static unsigned next;
+struct connection {
+	brink_http_client *client;
+	unsigned busy; /* requests that are not answered */
+};
+
+/* A request, and where its answer comes from. */
+struct question {
+	brink_http_request *request;
+	struct connection *to;
+};
+
+static struct connection connections[CLIENTS];
 
 /* Headers that are about one connection, not about what is said: RFC 9110, section 7.6.1; and those
  * that the library writes itself. */
@@ -98,8 +108,11 @@ static int reply_as(brink_http_request *request, const struct brink_http_respons
 
 static void on_response(const struct brink_http_response *response, int error, void *arg)
 {
-	brink_http_request *request = arg;
+	struct question *question = arg;
+	brink_http_request *request = question->request;
 
+	question->to->busy--;
+	free(question);
 	if (error < 0) {
 		fail(request, error == -ETIMEDOUT ? 504 : 502, "the server behind does not answer\n");
 		return;
@@ -110,22 +123,43 @@ static void on_response(const struct brink_http_response *response, int error, v
 		brink_http_request_free(request);
 }
 
+/* Those of one connection are answered one after the other: a slow one holds up who is behind it. */
+static struct connection *least_busy(void)
+{
+	struct connection *least = &connections[0];
+
+	for (unsigned i = 1; i < CLIENTS; i++)
+		if (connections[i].busy < least->busy)
+			least = &connections[i];
+	return least;
+}
+
 static void on_request(brink_http_request *request, void *arg)
 {
 	struct brink_http_header headers[HEADERS];
 	const struct brink_http_header *from;
+	struct question *question = malloc(sizeof *question);
 	size_t count;
 	int rc;
 
 	(void)arg;
+	if (question == NULL) {
+		fail(request, 503, "no memory\n");
+		return;
+	}
+	*question = (struct question){.request = request, .to = least_busy()};
 	from = brink_http_request_headers(request, &count);
 	count = pass_on(headers, from, count);
-	rc = brink_http_fetch(clients[next++ % CLIENTS], &(struct brink_http_fetch_options){
+	rc = brink_http_fetch(question->to->client, &(struct brink_http_fetch_options){
 		.method = brink_http_request_method(request), .target = brink_http_request_path(request),
 		.headers = headers, .header_count = count, .body = brink_http_request_body(request),
-		.on_response = on_response, .arg = request});
-	if (rc < 0)
-		fail(request, 400, "this cannot be passed on\n");
+		.on_response = on_response, .arg = question});
+	if (rc < 0) {
+		free(question);
+		fail(request, rc == -ENOMEM ? 503 : 400, "this cannot be passed on\n");
+		return;
+	}
+	question->to->busy++;
 }
 
 /* ---- the program ---- */
@@ -138,7 +172,7 @@ static int open_clients(brink_loop *loop, const char *behind)
 	int rc = brink_address_parse(&address, behind);
 
 	for (unsigned i = 0; rc == 0 && i < CLIENTS; i++)
-		rc = brink_http_client_create(&clients[i], loop, &options);
+		rc = brink_http_client_create(&connections[i].client, loop, &options);
 	return rc;
 }
 
@@ -196,7 +230,7 @@ int main(int argc, char **argv)
 	if (rc < 0)
 		fprintf(stderr, "http-proxy: %s\n", brink_strerror(rc));
 	for (unsigned i = 0; i < CLIENTS; i++)
-		brink_http_client_destroy(clients[i]);
+		brink_http_client_destroy(connections[i].client);
 	brink_loop_destroy(loop);
 	brink_http_destroy(http);
 	brink_tls_release(tls);

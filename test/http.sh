@@ -219,12 +219,73 @@ END_OF_PYTHON
 	return $verdict
 }
 
+# A server in python3, whose program is the input: it says its port, which is the only line that it says. The
+# proxy before it is asked by $url.
+proxy_before_python()
+{
+	: >"$scratch/python"
+	cat >"$scratch/program.py" # a job has no input of its own
+	python3 -u "$scratch/program.py" 2>/dev/null >"$scratch/python" &
+	other=$!
+	tries=0
+	until [ -s "$scratch/python" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] && kill -0 "$other" 2>/dev/null || return 1
+		sleep 0.1
+	done
+	start examples/http-proxy 127.0.0.1:0 "127.0.0.1:$(cat "$scratch/python")"
+}
+
+end_python()
+{
+	kill "$other"
+	wait "$other" 2>/dev/null
+	other=
+}
+
+# One request is answered only when many others have been.
+slow_one_holds_up_nobody()
+{
+	proxy_before_python <<'END_OF_PYTHON' || { end_python; return 1; }
+import http.server, threading
+enough = threading.Event()
+quick = 0
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        global quick
+        if self.path == '/slow':
+            enough.wait()
+        else:
+            quick += 1
+            if quick == 20:
+                enough.set()
+        self.send_response(200)
+        self.send_header('Content-Length', '0')
+        self.end_headers()
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+server = Server(('127.0.0.1', 0), Handler)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+END_OF_PYTHON
+	get -o "$scratch/out" -w '%{http_code}' "$url/slow" >"$scratch/slow" &
+	slow=$!
+	get -o "$scratch/out" "$url/[1-20]"
+	wait "$slow"
+	verdict=$?
+	[ "$(cat "$scratch/slow")" = 200 ] || verdict=1
+	stopped_well || verdict=1
+	end_python
+	return $verdict
+}
+
 # What comes to a server behind the proxy, of a request that names a header of its connection; and what comes
 # of its answer, which does so, too.
 headers_of_the_connection_end()
 {
-	: >"$scratch/python"
-	python3 -u - 2>/dev/null >"$scratch/python" <<'END_OF_PYTHON' &
+	verdict=1
+	proxy_before_python <<'END_OF_PYTHON' || { end_python; return 1; }
 import http.server
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -240,24 +301,12 @@ server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), Handler)
 print(server.server_address[1], flush=True)
 server.serve_forever()
 END_OF_PYTHON
-	other=$!
-	tries=0
-	until [ -s "$scratch/python" ]; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 600 ] && kill -0 "$other" 2>/dev/null || return 1
-		sleep 0.1
-	done
-	verdict=1
-	if start examples/http-proxy 127.0.0.1:0 "127.0.0.1:$(cat "$scratch/python")"; then
-		get --include -H 'Connection: close, x-one ,X-Two' -H 'X-One: secret' -H 'X-Two: secret' \
-			-H 'X-Three: passed' "$url/" >"$scratch/out" && cat "$scratch/out" &&
-			grep 'X-Three: passed' "$scratch/out" && ! grep secret "$scratch/out" &&
-			grep 'X-End: here' "$scratch/out" && ! grep 'X-Hop' "$scratch/out" && verdict=0
-		stopped_well || verdict=1
-	fi
-	kill "$other"
-	wait "$other" 2>/dev/null
-	other=
+	get --include -H 'Connection: close, x-one ,X-Two' -H 'X-One: secret' -H 'X-Two: secret' \
+		-H 'X-Three: passed' "$url/" >"$scratch/out" && cat "$scratch/out" &&
+		grep 'X-Three: passed' "$scratch/out" && ! grep secret "$scratch/out" &&
+		grep 'X-End: here' "$scratch/out" && ! grep 'X-Hop' "$scratch/out" && verdict=0
+	stopped_well || verdict=1
+	end_python
 	return $verdict
 }
 
@@ -404,6 +453,7 @@ for backend in $(examples/echo-server --list 2>/dev/null); do
 	if has curl; then attempt "$backend: a proxy survives the server behind it" behind_a_proxy http; fi
 	if has curl && has python3; then
 		attempt "$backend: a proxy does not pass on what is about a connection" headers_of_the_connection_end
+		attempt "$backend: a slow request holds up nobody else's" slow_one_holds_up_nobody
 	fi
 	if [ "$tls" = yes ]; then
 		trusted="--cacert $scratch/certificate.pem"
