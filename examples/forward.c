@@ -148,13 +148,15 @@ static int forward(struct forwarder *forwarder, const char *address)
 		return result;
 	for (int i = 0; i < 2; i++) {
 		brink_signal_init(&signals[i], on_signal);
-		brink_signal_start(forwarder->loop, &signals[i], numbers[i]);
+		result = result == 0 ? brink_signal_start(forwarder->loop, &signals[i], numbers[i]) : result;
 	}
 	brink_listener_address(listener, &bound);
 	brink_address_format(&bound, text, sizeof text);
-	printf("%s: forwarding\n", text);
-	fflush(stdout);
-	result = brink_loop_run(forwarder->loop);
+	if (result == 0) {
+		printf("%s: forwarding\n", text);
+		fflush(stdout);
+		result = brink_loop_run(forwarder->loop);
+	}
 	for (int i = 0; i < 2; i++)
 		brink_signal_stop(&signals[i]);
 	brink_listener_destroy(listener);

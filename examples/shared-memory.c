@@ -137,10 +137,11 @@ static int run(struct talk *talk, const char *backend, int fd, bool parent)
 	brink_socket_id id;
 	int result = backend_of(backend, &talk->loop);
 
-	if (result < 0)
-		return result;
-	result = brink_socket_create(&id, talk->loop, &options);
 	if (result == 0)
+		result = brink_socket_create(&id, talk->loop, &options);
+	if (result < 0)
+		close(fd); /* which tells the other side */
+	else
 		result = brink_loop_run(talk->loop); /* until the socket is gone */
 	brink_loop_destroy(talk->loop);
 	return result < 0 ? result : talk->error;
