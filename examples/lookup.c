@@ -93,8 +93,10 @@ int main(int argc, char **argv)
 	int family = 0, at = 1, result;
 
 	for (; at + 1 < argc && argv[at][0] == '-'; at += 2) {
-		if (strcmp(argv[at], "--family") == 0)
-			family = strcmp(argv[at + 1], "4") == 0 ? AF_INET : AF_INET6;
+		if (strcmp(argv[at], "--family") == 0 && strcmp(argv[at + 1], "4") == 0)
+			family = AF_INET;
+		else if (strcmp(argv[at], "--family") == 0 && strcmp(argv[at + 1], "6") == 0)
+			family = AF_INET6;
 		else if (strcmp(argv[at], "--timeout") == 0)
 			options.timeout = (uint64_t)(strtod(argv[at + 1], NULL) * 1e9);
 		else if (strcmp(argv[at], "--servers") == 0)

@@ -64,6 +64,7 @@ for threads in 0 -1 many; do
 done
 attempt 'rpc-client does not begin with no calls' refused examples/rpc-client 127.0.0.1:1 1 0
 attempt 'http-server does not serve in the clear what is to be secret' refused examples/http-server 127.0.0.1:0 chain.pem
+attempt 'lookup knows two families' refused examples/lookup --family 5 localhost
 attempt 'http-fetch knows its options' refused examples/http-fetch --haed http://127.0.0.1:1/
 
 # Who prints what is fetched says so where it cannot.
