@@ -1,6 +1,7 @@
 /* echo-group: sends back whatever comes, on a loop for each processor.  echo-group [ADDRESS [LOOPS]]
  *
- * Where the kernel balances between several listeners, each loop accepts for itself. */
+ * Where the kernel balances between several listeners, each loop accepts for itself. A second echo-group of
+ * the same user on the port is not refused then: the two share the clients. */
 #include <brink.h>
 
 #include <stdio.h>

@@ -28,7 +28,8 @@ BRINK_BEGIN_DECLS
 
 /* With a group: each of its loops accepts for itself, where the kernel balances between them
  * (SO_REUSEPORT). Where it does not, and for UNIX addresses, `loop` accepts, and
- * brink_server_description() says so. */
+ * brink_server_description() says so. Another process of the same user that asks for the same, a second start
+ * by mistake for example, is not refused then (-EADDRINUSE), and gets its share of the connections. */
 #define BRINK_SERVER_EACH_ACCEPTS 1u
 
 /* A stop is over: there are no connections any more. On the thread of `loop`. The server may be
