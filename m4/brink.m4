@@ -1,5 +1,18 @@
 dnl What configure of libbrink does more than once, or at length.
 
+dnl BRINK_C11: the compiler takes C11, by whatever name. AC_PROG_CC found C23 there with Autoconf 2.73,
+dnl and nothing where the warnings of its own programs are errors by the flags that configure was given.
+AC_DEFUN([BRINK_C11], [
+	AC_CACHE_CHECK([whether $CC compiles C11], [brink_cv_c11],
+		[AC_COMPILE_IFELSE([AC_LANG_PROGRAM([[#include <stdatomic.h>
+			#if !defined __STDC_VERSION__ || __STDC_VERSION__ < 201112L
+			#error "it does not"
+			#endif]], [])],
+			[brink_cv_c11=yes], [brink_cv_c11=no])])
+	AS_IF([test "x$brink_cv_c11" != xyes],
+		[AC_MSG_ERROR([a C11 compiler is needed (Debian: gcc or clang)])])
+])
+
 dnl BRINK_TRY_CFLAG(FLAG, IF-IT-WORKS, IF-NOT)
 dnl A compiler that merely warns about an unknown flag counts as one that refuses it.
 AC_DEFUN([BRINK_TRY_CFLAG], [
