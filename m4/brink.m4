@@ -13,12 +13,31 @@ AC_DEFUN([BRINK_C11], [
 		[AC_MSG_ERROR([a C11 compiler is needed (Debian: gcc or clang)])])
 ])
 
+dnl brink_werror: -Werror, for the checks to which a warning is an answer. It is none where the compiler
+dnl warns of every program, by the flags that configure was given.
+AC_DEFUN([BRINK_WERROR], [
+	AC_CACHE_CHECK([for what makes warnings tell], [brink_cv_werror],
+		[brink_saved_cflags=$CFLAGS
+		CFLAGS="$CFLAGS -Werror"
+		AC_LINK_IFELSE([BRINK_PROGRAM_WITH([free], [#include <stdlib.h>])],
+			[brink_cv_werror=-Werror], [brink_cv_werror=none])
+		CFLAGS=$brink_saved_cflags])
+	brink_werror=$brink_cv_werror
+	AS_IF([test "x$brink_werror" = xnone], [brink_werror=])
+])
+
+dnl BRINK_PROGRAM_WITH(NAME, INCLUDES): a program that is one where the function is declared and can be linked.
+m4_define([BRINK_PROGRAM_WITH],
+	[AC_LANG_PROGRAM([[$2]], [[void (*volatile f)(void) = (void (*)(void))$1;
+			return f == 0;]])])
+
 dnl BRINK_TRY_CFLAG(FLAG, IF-IT-WORKS, IF-NOT)
 dnl A compiler that merely warns about an unknown flag counts as one that refuses it.
 AC_DEFUN([BRINK_TRY_CFLAG], [
+	AC_REQUIRE([BRINK_WERROR])
 	AC_MSG_CHECKING([whether $CC accepts $1])
 	brink_saved_cflags=$CFLAGS
-	CFLAGS="$CFLAGS -Werror $1"
+	CFLAGS="$CFLAGS $brink_werror $1"
 	AC_LINK_IFELSE([AC_LANG_PROGRAM([], [])],
 		[AC_MSG_RESULT([yes])
 		CFLAGS=$brink_saved_cflags
@@ -31,11 +50,11 @@ AC_DEFUN([BRINK_TRY_CFLAG], [
 dnl BRINK_CHECK_FUNC(NAME, INCLUDES): HAVE_NAME where it is declared and can be linked.
 dnl Warnings are errors, since macOS warns of what only its later versions have.
 AC_DEFUN([BRINK_CHECK_FUNC], [
+	AC_REQUIRE([BRINK_WERROR])
 	AC_CACHE_CHECK([for $1], [brink_cv_func_$1],
 		[brink_saved_cflags=$CFLAGS
-		CFLAGS="$CFLAGS -Werror"
-		AC_LINK_IFELSE([AC_LANG_PROGRAM([[$2]], [[void (*volatile f)(void) = (void (*)(void))$1;
-			return f == 0;]])],
+		CFLAGS="$CFLAGS $brink_werror"
+		AC_LINK_IFELSE([BRINK_PROGRAM_WITH([$1], [$2])],
 			[brink_cv_func_$1=yes], [brink_cv_func_$1=no])
 		CFLAGS=$brink_saved_cflags])
 	AS_IF([test "x$brink_cv_func_$1" = xyes],
