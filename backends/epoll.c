@@ -43,7 +43,7 @@ static int wait_ms(struct brink__dispatcher *epoll, int capacity, int64_t timeou
 
 static int wait_ns(struct brink__dispatcher *epoll, int capacity, int64_t timeout)
 {
-	struct timespec limit = {.tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000};
+	struct timespec limit = {.tv_sec = (time_t)(timeout / 1000000000), .tv_nsec = (long)(timeout % 1000000000)};
 	int count = epoll_pwait2(epoll->fd, epoll->events, capacity, &limit, NULL);
 
 	/* A kernel before 5.11, or an emulator, has milliseconds only. */

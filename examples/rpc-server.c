@@ -15,7 +15,7 @@ enum { ECHO = 1, SLEEP = 2 };
 
 static void sleep_for(unsigned milliseconds)
 {
-	nanosleep(&(struct timespec){milliseconds / 1000, (long)(milliseconds % 1000) * 1000000}, NULL);
+	nanosleep(&(struct timespec){(time_t)(milliseconds / 1000), (long)(milliseconds % 1000) * 1000000}, NULL);
 }
 
 /* On a thread of the executor. */

@@ -346,7 +346,7 @@ static void tell_other(brink_socket *socket, int error, const char *text, void *
 	(void)socket;
 	(void)error;
 	(void)text;
-	brink_task_post(brink_group_loop(group, (unsigned)(index % LOOPS)), &connection->notice);
+	brink_task_post(brink_group_loop(group, (unsigned)index % LOOPS), &connection->notice);
 }
 
 static void open_connection(unsigned i, unsigned j, bool hold)

@@ -217,6 +217,7 @@ void skip_under_valgrind(void)
 #if defined(__linux__)
 
 #include <linux/filter.h>
+#include <linux/net.h> /* SYS_ACCEPT4, a number of socketcall(2) */
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
@@ -225,12 +226,19 @@ void skip_under_valgrind(void)
 #ifndef SYS_accept4
 #define SYS_accept4 0xffffffff
 #endif
+/* By which glibc for x86 of 32 bits makes it. */
+#ifndef SYS_socketcall
+#define SYS_socketcall 0xffffffff
+#endif
 
 bool refuse_accept(int error)
 {
 	struct sock_filter program[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_accept4, 0, 1),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_accept4, 3, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketcall, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_ACCEPT4, 0, 1),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA)),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};

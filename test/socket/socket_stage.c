@@ -253,10 +253,10 @@ void expect_part(const uint8_t *bytes, uint64_t at, size_t size)
 	}
 }
 
-void expect_pattern(const struct taken *taken, size_t size)
+void expect_pattern(const struct taken *taken, uint64_t size)
 {
 	CHECK_EQ(taken->size, size);
-	expect_part(taken->bytes, 0, size);
+	expect_part(taken->bytes, 0, taken->size);
 }
 
 void forget(struct taken *taken)

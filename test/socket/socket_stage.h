@@ -54,7 +54,7 @@ struct taken {
 };
 /* Reads until EAGAIN, the end, or an error; at most `most` bytes. */
 void take(int fd, struct taken *taken, size_t most);
-void expect_pattern(const struct taken *taken, size_t size); /* all of it, and no more */
+void expect_pattern(const struct taken *taken, uint64_t size); /* all of it, and no more */
 void forget(struct taken *taken);
 /* Turns, and reads at the peer, until `condition` holds. */
 #define TAKE_UNTIL(life, taken, condition) \

@@ -235,7 +235,7 @@ struct waiter {
 	brink_socket *socket;
 	int64_t timeout;
 	int result;
-	size_t unsent;
+	uint64_t unsent;
 	uint64_t took;
 	atomic_bool begun, done;
 };

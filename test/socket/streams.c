@@ -58,6 +58,11 @@ static void hear(struct echo *echo, size_t size)
 	forget(&taken);
 }
 
+static size_t random_size(size_t most)
+{
+	return 1 + (size_t)(random_bits() % most);
+}
+
 static void hear_all(struct echo *echo)
 {
 	RUN_UNTIL(echo->life.loop, (hear(echo, SIZE_MAX), echo->heard == echo->said));
@@ -258,11 +263,11 @@ static void from_thread_to_thread(enum kind kind)
 		open_echo(&echoes[i], loop, kind);
 	for (unsigned round = 0; round < 40; round++) {
 		for (unsigned i = 0; i < 4; i++)
-			say(&echoes[i], 1 + random_bits() % 30000);
+			say(&echoes[i], random_size(30000));
 		run_thread(&thread, run_loop, loop);
 		for (unsigned i = 0; i < 4; i++) {
-			say(&echoes[i], 1 + random_bits() % 30000);
-			hear(&echoes[i], random_bits() % 60000);
+			say(&echoes[i], random_size(30000));
+			hear(&echoes[i], random_size(60000));
 		}
 		brink_loop_stop(loop);
 		join_thread(thread);
@@ -296,9 +301,9 @@ static void act_at_random(struct echo *echo)
 	unsigned what = (unsigned)(random_bits() % 100);
 
 	if (what < 45)
-		say(echo, 1 + random_bits() % (what < 30 ? 200 : what < 40 ? 9000 : 200000));
+		say(echo, random_size(what < 30 ? 200 : what < 40 ? 9000 : 200000));
 	else if (what < 80)
-		hear(echo, 1 + random_bits() % (what < 60 ? 300 : 100000));
+		hear(echo, random_size(what < 60 ? 300 : 100000));
 	else if (what < 98)
 		toggle(echo, what < 86);
 	else if (echo->said > 300000) {
