@@ -18,7 +18,8 @@ LD_LIBRARY_PATH=$root$libdir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 DYLD_LIBRARY_PATH=$LD_LIBRARY_PATH
 export LD_LIBRARY_PATH DYLD_LIBRARY_PATH
 
-if ! command -v "${PKG_CONFIG:-pkg-config}" >/dev/null 2>&1; then
+: "${PKG_CONFIG:=pkg-config}"
+if ! command -v "$PKG_CONFIG" >/dev/null 2>&1; then
 	skip "a program is built against what is installed: there is no pkg-config"
 else
 	for kind in shared static; do
