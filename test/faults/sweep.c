@@ -105,7 +105,7 @@ static void forget(struct plan *plan)
 
 /* ---- which ones fail ---- */
 
-static bool is_wanted(const struct options *options, const struct fault *fault, const struct test_case *test)
+static bool is_tried(const struct options *options, const struct fault *fault, const struct test_case *test)
 {
 	char name[80];
 
@@ -130,7 +130,7 @@ static unsigned some_call(unsigned calls)
 static void add_all(struct plan *plan, const struct options *options, const struct test_case *test)
 {
 	for (size_t i = 0; i < fault_count; i++) {
-		if (!is_wanted(options, &faults[i], test))
+		if (!is_tried(options, &faults[i], test))
 			continue;
 		for (unsigned k = 1; k <= counted_calls(test, i); k = next(k))
 			add(plan, *test, &(struct strike){&faults[i], k});
@@ -142,7 +142,7 @@ static void add_some(struct plan *plan, const struct options *options, const str
 	size_t wanted[FAULT_LIMIT], count = 0;
 
 	for (size_t i = 0; i < fault_count; i++)
-		if (is_wanted(options, &faults[i], test) && counted_calls(test, i) > 0)
+		if (is_tried(options, &faults[i], test) && counted_calls(test, i) > 0)
 			wanted[count++] = i;
 	for (unsigned run = 0; run < options->runs && count > 0; run++) {
 		size_t fault = wanted[random_below((unsigned)count)];
@@ -175,7 +175,7 @@ static void at_one_call(struct plan *plan, const struct plan *whole, const struc
 {
 	for (size_t i = 0; i < whole->count; i++)
 		for (size_t f = 0; f < fault_count; f++)
-			if (is_wanted(options, &faults[f], &whole->cases[i]))
+			if (is_tried(options, &faults[f], &whole->cases[i]))
 				add(plan, whole->cases[i], &(struct strike){&faults[f], options->k});
 	run(plan);
 	forget(plan);
