@@ -23,7 +23,8 @@ struct brink_executor_options {
 };
 
 /* Starts all threads, or none. `options` may be NULL. The threads block all signals, so that
- * these reach the program's own threads.
+ * these reach the program's own threads; a process that is started on one inherits that, unless it
+ * is given another mask (posix_spawnattr_setsigmask(3)).
  *   -EINVAL   reserved memory is not zero
  *   -EAGAIN   no more threads
  *   -ENOMEM */

@@ -60,7 +60,8 @@ struct brink_group_options {
 
 /* Starts the threads, each with a loop of its own, and returns when every loop runs, or, with
  * the error, when none does: then no thread is left and on_start was never called. `options`
- * may be NULL. The threads block all signals, so that these reach the program's own threads.
+ * may be NULL. The threads block all signals, so that these reach the program's own threads; a process
+ * that is started on one inherits that, unless it is given another mask (posix_spawnattr_setsigmask(3)).
  *   -EINVAL   an option is out of range, or reserved memory is not zero
  *   -EAGAIN   no more threads
  *   other     as brink_loop_create() */
