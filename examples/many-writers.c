@@ -183,8 +183,10 @@ static int measure(double seconds)
 
 	for (unsigned i = 0; i < threads; i++) {
 		writers[i].index = i;
-		if (pthread_create(&writers[i].thread, NULL, write_all, &writers[i]) != 0)
-			abort();
+		if (pthread_create(&writers[i].thread, NULL, write_all, &writers[i]) != 0) {
+			fprintf(stderr, "many-writers: no more than %u threads can be had\n", i);
+			exit(EXIT_FAILURE);
+		}
 	}
 	nanosleep(&time, NULL);
 	atomic_store(&enough, true);

@@ -161,8 +161,10 @@ static int run(struct client *client, unsigned calls)
 		caller->calls = calls;
 		pthread_mutex_init(&caller->lock, NULL);
 		pthread_cond_init(&caller->ended, NULL);
-		if (pthread_create(&caller->thread, NULL, run_caller, caller) != 0)
+		if (pthread_create(&caller->thread, NULL, run_caller, caller) != 0) {
+			fprintf(stderr, "rpc-client: no more than %u threads can be had\n", started);
 			exit(EXIT_FAILURE);
+		}
 	}
 	brink_loop_run(client->loop);
 	brink_socket_fail(client->connection, 0, NULL);
