@@ -3,7 +3,7 @@
  *     rpc-server [ADDRESS [THREADS]]
  *
  * Of kind 1 the answer is the body; of kind 2 the body is a number of milliseconds, which the
- * answer takes. Requests are processed on an executor, so that a slow one blocks neither the
+ * answer takes, but at most ten seconds. Requests are processed on an executor, so that a slow one blocks neither the
  * loop nor the others: the answers on a connection come in whatever order they are ready. */
 #include <brink.h>
 
@@ -13,8 +13,10 @@
 
 enum { ECHO = 1, SLEEP = 2 };
 
-static void sleep_for(unsigned milliseconds)
+static void sleep_for(unsigned long milliseconds)
 {
+	if (milliseconds > 10000)
+		milliseconds = 10000;
 	nanosleep(&(struct timespec){(time_t)(milliseconds / 1000), (long)(milliseconds % 1000) * 1000000}, NULL);
 }
 
@@ -28,7 +30,7 @@ static void on_request(brink_message *message, void *arg)
 	(void)arg;
 	if (message->kind == SLEEP) {
 		brink_buffer_copy(&message->body, 0, digits, sizeof digits - 1);
-		sleep_for((unsigned)strtoul(digits, NULL, 10) % 10000);
+		sleep_for(strtoul(digits, NULL, 10));
 	} else if (message->kind != ECHO) {
 		flags = BRINK_LENGTH_ERROR;
 	}
