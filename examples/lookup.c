@@ -6,6 +6,7 @@
  * hosts come in the order of their answers. The status is 1 if a host has none. */
 #include <brink.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +74,7 @@ static int look_up(brink_loop *loop, const struct brink_resolver_options *option
 {
 	struct host *hosts = calloc((size_t)count, sizeof *hosts);
 	brink_resolver *resolver = NULL;
-	int result = hosts != NULL ? brink_resolver_create(&resolver, loop, options) : -1;
+	int result = hosts != NULL ? brink_resolver_create(&resolver, loop, options) : -ENOMEM;
 
 	for (int i = 0; i < count && result == 0; i++) {
 		hosts[i].name = names[i];
