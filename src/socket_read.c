@@ -236,15 +236,30 @@ static inline bool give_up(brink_socket *socket, unsigned seen)
 	return true;
 }
 
-/* Whether the right rests here now. If a resume comes in between, it or we go on. */
-static bool park(brink_socket *socket)
+/* Paused: whether the right rests here now. If a resume comes in between, it or
+ * we go on. */
+static __attribute__((noinline)) bool park(brink_socket *socket)
 {
-	if (atomic_load(&socket->paused) == 0)
-		return false;
 	if (brink__socket_hears_out(socket))
 		return brink__socket_heard_all(socket, 0);
 	atomic_store(&socket->parked, true);
 	return atomic_load(&socket->paused) != 0 || !atomic_exchange(&socket->parked, false);
+}
+
+/* A read that brought no bytes, for another reason than that there are none now; or of a peer that is heard out. */
+static __attribute__((noinline)) enum outcome no_bytes(brink_socket *socket, ssize_t result)
+{
+	if (result == LATER)
+		return BUDGET_USED;
+	if (brink__socket_hears_out(socket) && brink__socket_heard_all(socket, result))
+		return KEPT;
+	if (result == -EAGAIN)
+		return GIVEN_UP;
+	if (result == 0)
+		tell_end(socket);
+	else
+		brink__socket_fail(socket, (int)result, "read");
+	return KEPT;
 }
 
 static enum outcome read_all(brink_socket *socket)
@@ -255,7 +270,7 @@ static enum outcome read_all(brink_socket *socket)
 		unsigned seen = atomic_load(&socket->edges);
 		ssize_t result;
 
-		if (brink__socket_failed(socket) || park(socket))
+		if (brink__socket_failed(socket) || (atomic_load(&socket->paused) != 0 && park(socket)))
 			return KEPT;
 		if (brink__unlikely(atomic_load(&socket->retell))) {
 			atomic_store(&socket->retell, false); /* before the call, which may ask for it again */
@@ -268,19 +283,13 @@ static enum outcome read_all(brink_socket *socket)
 			if ((size_t)result >= budget)
 				return BUDGET_USED;
 			budget -= (size_t)result;
-		} else if (result == LATER) {
-			return BUDGET_USED;
-		} else if (brink__socket_hears_out(socket) && brink__socket_heard_all(socket, result)) {
-			return KEPT;
-		} else if (result == -EAGAIN) {
-			if (give_up(socket, seen))
-				return GIVEN_UP;
-		} else if (result == 0) {
-			tell_end(socket);
-			return KEPT;
 		} else {
-			brink__socket_fail(socket, (int)result, "read");
-			return KEPT;
+			enum outcome outcome = GIVEN_UP;
+
+			if (brink__unlikely(result != -EAGAIN || brink__socket_hears_out(socket)))
+				outcome = no_bytes(socket, result);
+			if (outcome != GIVEN_UP || give_up(socket, seen))
+				return outcome;
 		}
 	}
 }
