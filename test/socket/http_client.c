@@ -2,6 +2,7 @@
 #include "groups.h"
 #include "http_stage.h"
 #include "names_stage.h"
+#include "socket_stage.h"
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -364,6 +365,53 @@ static void unasked(enum kind kind)
 	}
 }
 
+#define REFUSALS 20
+
+/* Reads no more than the head, and is gone. */
+static void *refuse_bodies(void *arg)
+{
+	static const char reply[] = "HTTP/1.1 413 Large\r\nContent-Length: 3\r\nConnection: close\r\n\r\nno!";
+	const struct peer *peer = arg;
+	char head[1024];
+
+	for (unsigned i = 0; i < REFUSALS; i++) {
+		int fd = accept_plain(peer->listener);
+
+		await(fd, BRINK_READ);
+		CHECK(read(fd, head, sizeof head) > 0);
+		write_all(fd, reply, sizeof reply - 1);
+		close(fd);
+	}
+	return NULL;
+}
+
+/* The reply to a large request comes while it is sent, and the connection ends, which a write may be the first to
+ * notice. */
+static void refused_amid(enum kind kind)
+{
+	static char bytes[4000000];
+	struct caller caller;
+	struct peer peer;
+	pthread_t thread;
+
+	open_peer(&peer, kind);
+	open_caller(&caller, peer.loop, &peer.address);
+	run_thread(&thread, refuse_bodies, &peer);
+	for (unsigned i = 0; i < REFUSALS; i++) {
+		brink_buffer body = {0};
+
+		CHECK_OK(brink_buffer_append(&body, bytes, sizeof bytes));
+		CHECK_OK(brink_http_fetch(caller.client, &(struct brink_http_fetch_options){
+			.method = "POST", .body = &body, .on_response = on_response, .arg = &caller}));
+		RUN_UNTIL(peer.loop, caller.over == i + 1);
+		CHECK_OK(caller.error);
+		CHECK_EQ(caller.status, 413);
+	}
+	join_thread(thread);
+	brink_http_client_destroy(caller.client);
+	close_peer(&peer);
+}
+
 /* Who says that it is the last has it so, also where the server would go on. */
 static void closes_as_said(enum kind kind)
 {
@@ -621,6 +669,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-client/responses", responses, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/stale", stale, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/unasked", unasked, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-client/refused-amid", refused_amid, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/closes-as-said", closes_as_said, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/by-proxy", by_proxy, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/no-answer", no_answer, KIND_TCP),
