@@ -109,7 +109,7 @@ static ssize_t read_by(const struct brink_transport *transport, brink_socket *so
 	return rearmed < 0 ? rearmed : result;
 }
 
-static ssize_t read_once(brink_socket *socket, size_t budget)
+static inline ssize_t read_once(brink_socket *socket, size_t budget)
 {
 	const struct brink_transport *transport = brink__socket_transport(socket);
 	bool plain = transport == &brink__transport_plain;
@@ -236,30 +236,15 @@ static inline bool give_up(brink_socket *socket, unsigned seen)
 	return true;
 }
 
-/* Paused: whether the right rests here now. If a resume comes in between, it or
- * we go on. */
-static __attribute__((noinline)) bool park(brink_socket *socket)
+/* Whether the right rests here now. If a resume comes in between, it or we go on. */
+static bool park(brink_socket *socket)
 {
+	if (atomic_load(&socket->paused) == 0)
+		return false;
 	if (brink__socket_hears_out(socket))
 		return brink__socket_heard_all(socket, 0);
 	atomic_store(&socket->parked, true);
 	return atomic_load(&socket->paused) != 0 || !atomic_exchange(&socket->parked, false);
-}
-
-/* A read that brought no bytes, for another reason than that there are none now; or of a peer that is heard out. */
-static __attribute__((noinline)) enum outcome no_bytes(brink_socket *socket, ssize_t result)
-{
-	if (result == LATER)
-		return BUDGET_USED;
-	if (brink__socket_hears_out(socket) && brink__socket_heard_all(socket, result))
-		return KEPT;
-	if (result == -EAGAIN)
-		return GIVEN_UP;
-	if (result == 0)
-		tell_end(socket);
-	else
-		brink__socket_fail(socket, (int)result, "read");
-	return KEPT;
 }
 
 static enum outcome read_all(brink_socket *socket)
@@ -270,7 +255,7 @@ static enum outcome read_all(brink_socket *socket)
 		unsigned seen = atomic_load(&socket->edges);
 		ssize_t result;
 
-		if (brink__socket_failed(socket) || (atomic_load(&socket->paused) != 0 && park(socket)))
+		if (brink__socket_failed(socket) || park(socket))
 			return KEPT;
 		if (brink__unlikely(atomic_load(&socket->retell))) {
 			atomic_store(&socket->retell, false); /* before the call, which may ask for it again */
@@ -283,13 +268,19 @@ static enum outcome read_all(brink_socket *socket)
 			if ((size_t)result >= budget)
 				return BUDGET_USED;
 			budget -= (size_t)result;
+		} else if (result == LATER) {
+			return BUDGET_USED;
+		} else if (brink__socket_hears_out(socket) && brink__socket_heard_all(socket, result)) {
+			return KEPT;
+		} else if (result == -EAGAIN) {
+			if (give_up(socket, seen))
+				return GIVEN_UP;
+		} else if (result == 0) {
+			tell_end(socket);
+			return KEPT;
 		} else {
-			enum outcome outcome = GIVEN_UP;
-
-			if (brink__unlikely(result != -EAGAIN || brink__socket_hears_out(socket)))
-				outcome = no_bytes(socket, result);
-			if (outcome != GIVEN_UP || give_up(socket, seen))
-				return outcome;
+			brink__socket_fail(socket, (int)result, "read");
+			return KEPT;
 		}
 	}
 }
