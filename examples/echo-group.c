@@ -23,6 +23,7 @@ static int serve(brink_loop *loop, brink_group *group, const char *address)
 		.on_bytes = on_bytes,
 		.stop_on_signals = 1,
 		.socket.idle_timeout = BRINK_SECONDS(300),
+		.socket.unsent_limit = 1 << 20, /* what a client that only sends may cost */
 	};
 	int rc = brink_server_create(&server, loop, &options);
 
