@@ -64,7 +64,8 @@ int main(int argc, char **argv)
 	if (rc == 0)
 		rc = brink_server_create(&server, loop, &(struct brink_server_options){
 			.address = argv[1], .on_open = on_open, .on_bytes = on_bytes, .on_close = on_close, .stop_on_signals = 1,
-			.socket = {.transport = brink_tls_transport(), .transport_arg = tls}});
+			.socket = {.transport = brink_tls_transport(), .transport_arg = tls,
+				.unsent_limit = 1 << 20}}); /* what a client that only sends may cost */
 	brink_signal_init(&hangup, on_hangup);
 	if (rc == 0)
 		rc = brink_signal_start(loop, &hangup, SIGHUP);
