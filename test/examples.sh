@@ -50,10 +50,22 @@ attempt 'a refused connection is an error' sh -c "! $client --port 1 --connectio
 attempt 'an unknown backend is an error' sh -c "! $server --backend nonesuch"
 attempt 'bad arguments are an error' sh -c "! $client --port 0 && ! $client --size"
 
-# refused PROGRAM ARGUMENT...: at once, and it says how it is used.
+# refused PROGRAM ARGUMENT...: it ends, and says how it is used. One that is not refused may be a server.
 refused()
 {
-	! "$@" >"$scratch/said" 2>"$scratch/errors" && [ ! -s "$scratch/said" ] && grep -q '^usage: ' "$scratch/errors"
+	"$@" >"$scratch/said" 2>"$scratch/errors" &
+	running=$!
+	tries=0
+	while kill -0 "$running" 2>/dev/null && [ "$tries" -lt 600 ] && [ ! -s "$scratch/said" ]; do
+		tries=$((tries + 1))
+		sleep 0.1
+	done
+	kill "$running" 2>/dev/null
+	wait "$running"
+	status=$?
+	running=
+	cat "$scratch/said" "$scratch/errors"
+	[ "$status" -ne 0 ] && [ ! -s "$scratch/said" ] && grep -q '^usage: ' "$scratch/errors"
 }
 
 for port in 70000 -1 http ''; do
