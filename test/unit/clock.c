@@ -13,6 +13,14 @@
 #include <time.h>
 #include <unistd.h>
 
+/* The call for the struct timespec of <time.h>, whose time_t may have 64 bits where long has 32. */
+#if !defined(SYS_clock_gettime)
+#define SYS_clock_gettime SYS_clock_gettime64
+#elif !defined(SYS_clock_gettime64)
+#define SYS_clock_gettime64 SYS_clock_gettime
+#endif
+static const long call = sizeof(time_t) > sizeof(long) ? SYS_clock_gettime64 : SYS_clock_gettime;
+
 static unsigned monotonic, wall;
 static long jump;
 
@@ -22,7 +30,7 @@ int clock_gettime(clockid_t clock, struct timespec *time)
 		monotonic++;
 	else
 		wall++;
-	if (syscall(SYS_clock_gettime, clock, time) < 0)
+	if (syscall(call, clock, time) < 0)
 		return -1;
 	if (clock == CLOCK_REALTIME) {
 		jump = jump > 0 ? -1000000000 : 1000000000;
@@ -35,7 +43,7 @@ static uint64_t now(void)
 {
 	struct timespec time = {0};
 
-	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &time);
+	syscall(call, CLOCK_MONOTONIC, &time);
 	return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
