@@ -34,7 +34,8 @@ dist_handbook_DATA = \
 
 EXTRA_DIST += %reldir%/portability-table
 
-dist_man3_MANS = \
+# Functions keep their names where programs get others (configure --program-prefix).
+notrans_dist_man3_MANS = \
 	%reldir%/man/brink.3 \
 	%reldir%/man/brink_address.3 \
 	%reldir%/man/brink_backends.3 \
@@ -284,10 +285,10 @@ man_links = \
 	%reldir%/man/links/brink_watch_writev.3 \
 	%reldir%/man/links/brink_watch_accept.3
 
-nodist_man3_MANS = $(man_links)
+notrans_nodist_man3_MANS = $(man_links)
 CLEANFILES += $(man_links)
 
-$(man_links): $(dist_man3_MANS)
+$(man_links): $(notrans_dist_man3_MANS)
 	@$(MKDIR_P) %reldir%/man/links
 	$(AM_V_GEN)name=`basename $@ .3` && \
 	page=`cd $(srcdir)/%reldir%/man && grep -l "^\.Nm $$name\( ,\)*$$" *.3` && \

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Called by make installcheck: builds a program against what was installed, by way of the
 # pkg-config file, runs it, runs a part of the installed conformance program, and follows the links
-# of the installed texts.
+# of the installed texts and man pages.
 set -u
 . "$srcdir/test/lib.sh"
 scratch_directory
@@ -71,5 +71,14 @@ while read -r text; do
 done <"$scratch/texts" >"$scratch/broken"
 attempt "texts are installed" test -s "$scratch/texts"
 attempt "all that they link to is installed beside them" test ! -s "$scratch/broken"
+cat "$scratch/broken"
+
+# So it is with a man page that only names another.
+for page in "$root$mandir"/man3/*[bB][rR][iI][nN][kK]*.3; do
+	other=$(sed -n 's/^\.so //p' "$page")
+	[ -z "$other" ] || [ -e "$root$mandir/$other" ] || echo "$page: $other"
+done >"$scratch/broken"
+attempt "brink(3) is installed" test -s "$root$mandir/man3/brink.3"
+attempt "all pages that others lead to are installed" test ! -s "$scratch/broken"
 cat "$scratch/broken"
 finish

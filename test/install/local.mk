@@ -7,6 +7,7 @@ EXTRA_DIST += \
 
 installcheck-local:
 	@DESTDIR='$(DESTDIR)' bindir='$(bindir)' libdir='$(libdir)' includedir='$(includedir)' \
-	pkgconfigdir='$(pkgconfigdir)' docdir='$(docdir)' CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' \
+	pkgconfigdir='$(pkgconfigdir)' docdir='$(docdir)' mandir='$(mandir)' \
+	CC='$(CC)' PKG_CONFIG='$(PKG_CONFIG)' \
 	CFLAGS='$(SANITIZE_CFLAGS) $(CFLAGS)' srcdir='$(srcdir)' \
 	$(SHELL) $(srcdir)/%reldir%/installcheck.sh
