@@ -190,6 +190,24 @@ fetch_fails_well()
 		! examples/http-fetch "$url/" http://localhost:1/ && ! examples/http-fetch
 }
 
+# A server in python3, $other, says its port.
+await_python()
+{
+	tries=0
+	until [ -s "$scratch/python" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] && kill -0 "$other" 2>/dev/null || return 1
+		sleep 0.1
+	done
+}
+
+end_other()
+{
+	kill "$other"
+	wait "$other" 2>/dev/null
+	other=
+}
+
 fetched_from_python()
 {
 	: >"$scratch/python"
@@ -201,21 +219,14 @@ server.serve_forever()
 END_OF_PYTHON
 	) &
 	other=$!
-	tries=0
-	until [ -s "$scratch/python" ]; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 600 ] && kill -0 "$other" 2>/dev/null || return 1
-		sleep 0.1
-	done
+	await_python || return 1
 	from=http://127.0.0.1:$(cat "$scratch/python")
 	named=http://localhost:${from##*:} # of which one address may refuse
 	examples/http-fetch "$from/large" "$from/small" >"$scratch/out" &&
 		examples/http-fetch "$named/small" | cmp - "$scratch/small"
 	verdict=$?
 	cat "$scratch/large" "$scratch/small" | cmp - "$scratch/out" || verdict=1
-	kill "$other"
-	wait "$other" 2>/dev/null
-	other=
+	end_other
 	return $verdict
 }
 
@@ -227,26 +238,14 @@ proxy_before_python()
 	cat >"$scratch/program.py" # a job has no input of its own
 	python3 -u "$scratch/program.py" 2>/dev/null >"$scratch/python" &
 	other=$!
-	tries=0
-	until [ -s "$scratch/python" ]; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 600 ] && kill -0 "$other" 2>/dev/null || return 1
-		sleep 0.1
-	done
+	await_python || return 1
 	start examples/http-proxy 127.0.0.1:0 "127.0.0.1:$(cat "$scratch/python")"
-}
-
-end_python()
-{
-	kill "$other"
-	wait "$other" 2>/dev/null
-	other=
 }
 
 # One request is answered only when many others have been.
 slow_one_holds_up_nobody()
 {
-	proxy_before_python <<'END_OF_PYTHON' || { end_python; return 1; }
+	proxy_before_python <<'END_OF_PYTHON' || { end_other; return 1; }
 import http.server, threading
 enough = threading.Event()
 quick = 0
@@ -276,7 +275,7 @@ END_OF_PYTHON
 	verdict=$?
 	[ "$(cat "$scratch/slow")" = 200 ] || verdict=1
 	stopped_well || verdict=1
-	end_python
+	end_other
 	return $verdict
 }
 
@@ -285,7 +284,7 @@ END_OF_PYTHON
 headers_of_the_connection_end()
 {
 	verdict=1
-	proxy_before_python <<'END_OF_PYTHON' || { end_python; return 1; }
+	proxy_before_python <<'END_OF_PYTHON' || { end_other; return 1; }
 import http.server
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -306,7 +305,7 @@ END_OF_PYTHON
 		grep 'X-Three: passed' "$scratch/out" && ! grep secret "$scratch/out" &&
 		grep 'X-End: here' "$scratch/out" && ! grep 'X-Hop' "$scratch/out" && verdict=0
 	stopped_well || verdict=1
-	end_python
+	end_other
 	return $verdict
 }
 
@@ -398,9 +397,7 @@ fetched_from_openssl()
 	examples/http-fetch --ca "$scratch/certificate.pem" "https://localhost:${from#*:}/small" |
 		cmp - "$scratch/small" || verdict=1
 	! examples/http-fetch "https://$from/small" || verdict=1 # nobody vouches for it
-	kill "$other"
-	wait "$other" 2>/dev/null
-	other=
+	end_other
 	return $verdict
 }
 
