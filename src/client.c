@@ -2,6 +2,7 @@
 
 #include "client.h"
 #include "memory.h"
+#include "socket_gone.h"
 
 #include <errno.h>
 #include <string.h>

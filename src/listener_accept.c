@@ -151,8 +151,7 @@ static void drain_on(brink_listener *listener)
  * that are missing may be those of connections that end only after the drain. */
 static __attribute__((noinline)) int short_in_drain(brink_listener *listener, int error)
 {
-	return brink__os_is_quiet(listener->fd) && brink_watch_rearm(&listener->watch, BRINK_READ) == 0 ? -EAGAIN
-	                                                                                                  : error;
+	return brink__os_is_quiet(listener->fd) && brink_watch_rearm(&listener->watch, BRINK_READ) == 0 ? -EAGAIN : error;
 }
 
 static int accept_next(brink_listener *listener, struct sockaddr *address, socklen_t *length)

@@ -93,6 +93,7 @@ core_files = \
 	%reldir%/socket_fail.c \
 	%reldir%/socket_flush.c \
 	%reldir%/socket_gone.c \
+	%reldir%/socket_gone.h \
 	%reldir%/socket_info.c \
 	%reldir%/socket_open.c \
 	%reldir%/socket_pause.c \

@@ -120,6 +120,10 @@ ssize_t brink__os_writev_any(int fd, const struct iovec *parts, int count);
 /* The error that a socket holds, as a negative errno, which this clears; else 0. */
 int brink__os_socket_error(int fd);
 
+/* Whether nothing can be read, or accepted, and there is no end or error: that is seen without a descriptor to
+ * spare. Of a UNIX socket that Linux was made to refuse with it never can. */
+bool brink__os_is_quiet(int fd);
+
 /* Several sockets on one address, to each of which the kernel gives a part by a hash; -ENOTSUP where it cannot.
  * brink__os_reuseport_balances() tells whether it can. */
 bool brink__os_reuseport_balances(void);
@@ -147,9 +151,6 @@ int brink__os_keepalive_option(enum brink__keepalive which);
  * queued. 1: some that are under way may still complete; 0: none will; -ENOTSUP where
  * only close() ends it. */
 int brink__os_refuse(int fd, int family);
-/* Whether nothing can be read, or accepted, and there is no end or error: that is seen without a descriptor to
- * spare. Of a UNIX socket that Linux was made to refuse with it never can. */
-bool brink__os_is_quiet(int fd);
 
 /* A descriptor that becomes readable when `pid` ends; -ENOSYS without pidfds. */
 int brink__os_pidfd(pid_t pid);

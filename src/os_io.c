@@ -4,6 +4,7 @@
 #include "os.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <time.h>
@@ -156,4 +157,11 @@ ssize_t brink__os_writev_any(int fd, const struct iovec *parts, int count)
 		return moved;
 	/* -EPERM is for files that cannot be watched: they can be written to. */
 	return brink__os_identify(fd, &file) == -EBADF ? -EBADF : brink__os_writev(fd, file.kind, parts, count);
+}
+
+bool brink__os_is_quiet(int fd)
+{
+	struct pollfd entry = {.fd = fd, .events = POLLIN};
+
+	return poll(&entry, 1, 0) == 0;
 }

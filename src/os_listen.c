@@ -7,7 +7,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <unistd.h>
 #if defined(__linux__)
 #include <linux/filter.h>
@@ -97,13 +96,6 @@ int brink__os_keepalive_option(enum brink__keepalive which)
 }
 
 /* ---- ending well ---- */
-
-bool brink__os_is_quiet(int fd)
-{
-	struct pollfd entry = {.fd = fd, .events = POLLIN};
-
-	return poll(&entry, 1, 0) == 0;
-}
 
 #if defined(__linux__)
 

@@ -273,20 +273,6 @@ int brink__socket_offload_create(brink_socket *socket);
 /* Before the first read of a life: it has on_open called, too. */
 void brink__socket_offload_greet(brink_socket *socket);
 
-/* socket_gone.c */
-/* Notes that a write failed, by who has the right to. Where its peer is gone, the loop hears that out; else the socket
- * has failed. */
-void brink__socket_note_write(brink_socket *socket, int error);
-/* The same, on the loop; true: the right to write rests until the socket fails, which who reads sees to. */
-bool brink__socket_hear_out(brink_socket *socket, int error);
-static inline bool brink__socket_hears_out(const brink_socket *socket)
-{
-	return brink__unlikely(atomic_load_explicit(&socket->gone, memory_order_relaxed) != 0);
-}
-/* Whether all is read of a peer that is heard out, by what a read came to: then the socket has failed. By who has the
- * right to read. */
-bool brink__socket_heard_all(brink_socket *socket, ssize_t result);
-
 /* socket_pause.c */
 /* As brink_socket_pause() and _resume(), on the messenger's account: reading goes on when neither
  * holds it back. */

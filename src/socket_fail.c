@@ -4,6 +4,7 @@
 
 #include "memory.h"
 #include "socket.h"
+#include "socket_gone.h"
 
 #include <brink/error.h>
 

@@ -7,7 +7,7 @@
 #include "config.h"
 
 #include "os.h"
-#include "socket.h"
+#include "socket_gone.h"
 
 #include <errno.h>
 

@@ -16,6 +16,7 @@
 #include "buffer.h"
 #include "memory.h"
 #include "socket.h"
+#include "socket_gone.h"
 
 #include <errno.h>
 

@@ -19,6 +19,7 @@
 
 #include "buffer.h"
 #include "socket.h"
+#include "socket_gone.h"
 
 #include <errno.h>
 
