@@ -70,6 +70,22 @@ else
 	passed=$((passed + 1))
 fi
 
+# lists PATTERN SED WANTED: what is listed for PATTERN comes down to WANTED by SED.
+lists()
+{
+	listed=$("$program" --list --match="$1" | sed "$2" | sort -u | tr '\n' ' ')
+	if test "$listed" = "$3"; then
+		passed=$((passed + 1))
+	else
+		failed=$((failed + 1))
+		echo "FAILED: of '$1' are listed: $listed, and not $3"
+	fi
+}
+
+lists '!fail/*' 's|/.*||' 'differ pass skip '
+lists 'pass/nothing@tcp6' 's|.*\t||' 'tcp6 '
+lists '!*@tcp' 's|.*\t||; /tcp\(,\|$\)/!d' ''
+
 # What fails, or would be skipped, in a rehearsal ends the program.
 says pass/nothing '^ok' . --rehearse=pass/nothing
 says pass/nothing 'rehearsal of fail/check' '1 + 1 == 3' --rehearse=fail/check
