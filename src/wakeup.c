@@ -15,12 +15,12 @@
 #include <poll.h>
 #include <unistd.h>
 
-void brink__wakeup(brink_loop *loop)
+/* Apart from who looks first, and then has nothing to save. */
+static __attribute__((noinline)) void wake(brink_loop *loop)
 {
 	int error = errno;
 
-	/* The plain look first: while the flag is up, the cache line need not move. */
-	if (atomic_load(&loop->wakeup_pending) || atomic_exchange(&loop->wakeup_pending, true))
+	if (atomic_exchange(&loop->wakeup_pending, true))
 		return;
 	/* After a fork the pipe is the parent's, whose loop must not notice. */
 	if (!brink__loop_is_ours(loop))
@@ -29,6 +29,13 @@ void brink__wakeup(brink_loop *loop)
 	while (write(loop->wakeup_fds[1], "", 1) < 0 && errno == EINTR)
 		;
 	errno = error;
+}
+
+/* The plain look first: while the flag is up, the cache line need not move. */
+void brink__wakeup(brink_loop *loop)
+{
+	if (!atomic_load(&loop->wakeup_pending))
+		wake(loop);
 }
 
 void brink_loop_wakeup(brink_loop *loop)
