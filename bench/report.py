@@ -4,7 +4,7 @@
     report.py RESULTS DOCUMENT       RESULTS/*.json; the plots become RESULTS/*.svg (by gnuplot)
 
 The text is bench/report.md, in which a line "@@ goals", "@@ table NAME" and so on stands for what
-is made here."""
+is made here. What has a goal is printed too, with what it came to: met, not met, or open."""
 
 import json
 import os
@@ -198,11 +198,23 @@ def number(value):
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def totals(rows):
+    counts = {kind: sum(row[3] == kind for row in rows) for kind in (MET, NOT_MET, OPEN)}
+    return f"{counts[MET]} met, {counts[NOT_MET]} not met, {counts[OPEN]} open."
+
+
 def goals_text(results):
     rows = all_goals(results)
-    counts = {kind: sum(row[3] == kind for row in rows) for kind in (MET, NOT_MET, OPEN)}
-    summary = f"{counts[MET]} met, {counts[NOT_MET]} not met, {counts[OPEN]} open.\n\n"
-    return summary + table(("quantity", "goal", "median (quartiles)", ""), rows)
+    return totals(rows) + "\n\n" + table(("quantity", "goal", "median (quartiles)", ""), rows)
+
+
+def print_goals(results):
+    """The same on a terminal."""
+    rows = all_goals(results)
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        print(*(text.ljust(width) for text, width in zip(row, widths)), row[3].strip("*"), sep="  ")
+    print(totals(rows))
 
 
 def results_text(results, name):
@@ -337,6 +349,7 @@ def main(folder, document):
 
     template = Path(__file__).with_name("report.md").read_text()
     Path(document).write_text(re.sub(r"^@@ (.*)$", replace, template, flags=re.MULTILINE))
+    print_goals(results)
 
 
 if __name__ == "__main__":
