@@ -3,7 +3,8 @@
 #include "groups.h"
 
 const struct group *const groups[] = {
-	&edge_group, &ticket_group, &helper_group, &change_group, &listener_group, &level_group,
+	&edge_group, &ticket_group, &helper_group, &change_group, &cost_group, &listener_group,
+	&level_group,
 	&end_group, &reset_group, &connect_group,
 	&removal_group, &batch_group, &reuse_group, &lost_group, &owners_group, &close_group, &refused_group,
 	&wait_group, &run_group, &hook_group, &task_group,

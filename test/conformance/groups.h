@@ -8,6 +8,7 @@ extern const struct group edge_group;     /* edge.c */
 extern const struct group ticket_group;   /* ticket.c */
 extern const struct group helper_group;   /* helper.c */
 extern const struct group change_group;   /* change.c */
+extern const struct group cost_group;     /* cost.c */
 extern const struct group listener_group; /* listener.c */
 extern const struct group level_group;    /* level.c */
 extern const struct group end_group;      /* end.c */

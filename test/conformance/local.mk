@@ -24,6 +24,7 @@ libscenarios_la_SOURCES = $(harness_common_files) \
 	%reldir%/chaos.c \
 	%reldir%/close.c \
 	%reldir%/connect.c \
+	%reldir%/cost.c \
 	%reldir%/edge.c \
 	%reldir%/embed.c \
 	%reldir%/end.c \

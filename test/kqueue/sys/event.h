@@ -35,6 +35,8 @@ struct kevent {
 	(*(event) = (struct kevent){ .ident = (id), .filter = (what), .flags = (how), .fflags = (fine), \
 		                         .data = (number), .udata = (pointer) })
 
+extern unsigned long stand_in_calls; /* of kevent(), in this process */
+
 int kqueue(void);
 int kevent(int queue, const struct kevent *changes, int change_count, struct kevent *events, int event_count,
            const struct timespec *timeout);
