@@ -136,7 +136,8 @@ int brink_listener_drain(brink_listener *listener)
 	brink__unix_remove(&listener->address, &listener->file);
 	if (!listener->handed_over)
 		result = brink__os_refuse(listener->fd, listener->address.storage.ss_family);
-	if (result <= 0)
+	listener->wants_hops = result == BRINK__REFUSES_BY_HOPS;
+	if (result <= BRINK__REFUSES_ALL)
 		listener->drain_end = now;
 	else
 		listener->drain_end = listener->drain_wait < UINT64_MAX - now ? now + listener->drain_wait : UINT64_MAX;

@@ -76,6 +76,7 @@ struct brink_listener {
 	bool full;
 	bool retrying; /* the timer's end is the next attempt */
 	bool draining;
+	bool wants_hops; /* so do connections that have come since, until they are told otherwise */
 	bool gone; /* destroyed, while a call of it is under way */
 	uint64_t drain_end; /* not drained before this time */
 	/* While it drains and is full, whether the queue is empty can only be seen by taking

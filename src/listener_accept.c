@@ -216,6 +216,8 @@ static int take(brink_listener *listener, struct brink_address *peer)
 	fd = accept_next(listener, (struct sockaddr *)&storage, &length);
 	if (fd >= 0)
 		brink__address_take(peer, &storage, length, listener->address.storage.ss_family);
+	if (fd >= 0 && listener->wants_hops)
+		brink__os_want_any_hops(fd, listener->address.storage.ss_family);
 	return fd;
 }
 

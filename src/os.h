@@ -148,9 +148,15 @@ enum brink__keepalive { BRINK__KEEPALIVE_IDLE, BRINK__KEEPALIVE_INTERVAL, BRINK_
 int brink__os_keepalive_option(enum brink__keepalive which);
 
 /* Makes the kernel keep new connections away from a listening socket, and those that are
- * queued. 1: some that are under way may still complete; 0: none will; -ENOTSUP where
- * only close() ends it. */
+ * queued; -ENOTSUP where only close() ends it. */
+enum brink__refusal {
+	BRINK__REFUSES_ALL,
+	BRINK__REFUSES_NEW,    /* some that are under way may still complete */
+	BRINK__REFUSES_BY_HOPS /* the same, and these have inherited what keeps others away */
+};
 int brink__os_refuse(int fd, int family);
+/* Takes it from such a connection. */
+void brink__os_want_any_hops(int fd, int family);
 
 /* A descriptor that becomes readable when `pid` ends; -ENOSYS without pidfds. */
 int brink__os_pidfd(pid_t pid);

@@ -104,12 +104,9 @@ bool brink__os_abstract_names(void)
 	return true;
 }
 
-/* shutdown() on a listening TCP socket resets what is queued, and listen() with a smaller
- * backlog still takes one. A filter of the listening socket sees each packet, from its TCP header
- * on, before the queues do: this one drops SYN without ACK, a new connection's first, and
- * lets the handshakes under way complete. Nobody is refused: the client sends its SYN again.
- * A listening UNIX socket that is shut down refuses new connections and keeps its queue. */
-int brink__os_refuse(int fd, int family)
+/* A filter of the listening socket sees each packet, from its TCP header on, before the queues do: this one drops SYN
+ * without ACK, a new connection's first, and lets the handshakes under way complete. */
+static int filter_out(int fd)
 {
 	static struct sock_filter steps[] = {
 		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* the flags */
@@ -120,9 +117,40 @@ int brink__os_refuse(int fd, int family)
 	};
 	static const struct sock_fprog program = {sizeof steps / sizeof steps[0], steps};
 
+	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 0;
+}
+
+/* The least number of hops that a packet may have left. It is looked at with the socket that the packet is for, and a
+ * handshake under way has one of its own already. */
+static int want_hops(int fd, int family, int hops)
+{
+	if (setsockopt(fd, IPPROTO_IP, IP_MINTTL, &hops, sizeof hops) < 0)
+		return -errno;
+	if (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &hops, sizeof hops) < 0)
+		return -errno;
+	return 0;
+}
+
+/* shutdown() on a listening TCP socket resets what is queued, and listen() with a smaller
+ * backlog still takes one. So packets are dropped. Nobody is refused: the client sends its SYN again.
+ * Some kernels let only CAP_NET_ADMIN attach a filter. Without, a packet has to have all 255 hops left, and most
+ * senders begin with 64 or 128.
+ * A listening UNIX socket that is shut down refuses new connections and keeps its queue. */
+int brink__os_refuse(int fd, int family)
+{
+	int result;
+
 	if (family == AF_UNIX)
-		return shutdown(fd, SHUT_RD) < 0 ? -errno : 0;
-	return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0 ? -errno : 1;
+		return shutdown(fd, SHUT_RD) < 0 ? -errno : BRINK__REFUSES_ALL;
+	if (filter_out(fd) == 0)
+		return BRINK__REFUSES_NEW;
+	result = want_hops(fd, family, 255);
+	return result < 0 ? result : BRINK__REFUSES_BY_HOPS;
+}
+
+void brink__os_want_any_hops(int fd, int family)
+{
+	want_hops(fd, family, 0);
 }
 
 #else
@@ -137,6 +165,12 @@ int brink__os_refuse(int fd, int family)
 	(void)fd;
 	(void)family;
 	return -ENOTSUP;
+}
+
+void brink__os_want_any_hops(int fd, int family)
+{
+	(void)fd;
+	(void)family;
 }
 
 #endif

@@ -128,8 +128,11 @@ BRINK_API unsigned brink_listener_connections(brink_listener *listener);
  *   Linux, UNIX   refused at once
  *   elsewhere     accepted up to the end; a TCP connection that completes just between the last
  *                 accept and the close is reset (a UNIX socket's file is removed first)
- * This concerns every process that shares the socket by fork(2). A socket that was handed over
- * as `fd` is left alone and only closed here: who else has it goes on accepting.
+ * This concerns every process that shares the socket by fork(2). Where the kernel allows this process no packet
+ * filter (some want CAP_NET_ADMIN for it), new ones are told by their hops left: peers whose packets have all 255
+ * left get through, and a connection whose handshake completes during the drain is deaf in another process that
+ * accepts it without draining. A socket that was handed over as `fd` is left alone and only closed here: who else
+ * has it goes on accepting.
  *   -EALREADY   it drains, or has drained, already */
 BRINK_API int brink_listener_drain(brink_listener *listener);
 

@@ -411,6 +411,46 @@ static void handshake_under_way(enum kind kind)
 	close_stage(&stage);
 }
 
+static void refuse_filters(void)
+{
+	if (loses() != NULL)
+		SKIP("%s", loses());
+	if (!refuse_packet_filters())
+		SKIP("seccomp is not to be had");
+}
+
+static void late_ones_without_a_filter(enum kind kind)
+{
+	refuse_filters();
+	late_ones_are_kept_away(kind);
+}
+
+/* And both sides hear each other afterwards. */
+static void handshake_without_a_filter(enum kind kind)
+{
+	struct stage stage;
+	char byte;
+	int client;
+
+	refuse_filters();
+	open_stage(&stage, kind);
+	stage.options.drain_wait = BRINK_SECONDS(3600);
+	start_stage(&stage);
+	defer_handshakes(brink_listener_fd(stage.listener));
+	queue_clients(&stage, &client, 1);
+	turn_in_vain(&stage);
+	CHECK_OK(brink_listener_drain(stage.listener));
+	write_all(client, "y", 1);
+	RUN_UNTIL(stage.loop, stage.accepted == 1);
+	read_exactly(stage.servers[0], &byte, 1);
+	write_all(client, "z", 1);
+	read_exactly(stage.servers[0], &byte, 1);
+	write_all(stage.servers[0], "h", 1);
+	read_exactly(client, &byte, 1);
+	close_fd(&client);
+	close_stage(&stage);
+}
+
 /* It comes while the drain waits for it, and finds no descriptor; neither is it lost. */
 static void handshake_without_descriptors(enum kind kind)
 {
@@ -516,6 +556,8 @@ static const struct scenario scenarios[] = {
 	SCENARIO("listener-drain/drained-in-on-accept", drained_in_on_accept, KINDS_STREAM),
 	SCENARIO("listener-drain/late-ones-are-kept-away", late_ones_are_kept_away, KINDS_STREAM),
 	SCENARIO("listener-drain/handshake-under-way", handshake_under_way, KINDS_TCP),
+	SCENARIO("listener-drain/late-ones-without-a-filter", late_ones_without_a_filter, KINDS_TCP),
+	SCENARIO("listener-drain/handshake-without-a-filter", handshake_without_a_filter, KINDS_TCP),
 	SCENARIO("listener-drain/none-is-lost-in-a-storm", none_is_lost_in_a_storm, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };

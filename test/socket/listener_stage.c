@@ -216,6 +216,8 @@ void skip_under_valgrind(void)
 
 #if defined(__linux__)
 
+#include <endian.h>
+#include <errno.h>
 #include <linux/filter.h>
 #include <linux/net.h> /* SYS_ACCEPT4, a number of socketcall(2) */
 #include <linux/seccomp.h>
@@ -226,14 +228,24 @@ void skip_under_valgrind(void)
 #ifndef SYS_accept4
 #define SYS_accept4 0xffffffff
 #endif
+#ifndef SYS_setsockopt
+#define SYS_setsockopt 0xffffffff
+#endif
 /* By which glibc for x86 of 32 bits makes it. */
 #ifndef SYS_socketcall
 #define SYS_socketcall 0xffffffff
 #endif
 
+static bool refuse(struct sock_filter *steps, unsigned short count)
+{
+	struct sock_fprog program = {.len = count, .filter = steps};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
 bool refuse_accept(int error)
 {
-	struct sock_filter program[] = {
+	struct sock_filter steps[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_accept4, 3, 0),
 		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socketcall, 0, 3),
@@ -242,10 +254,26 @@ bool refuse_accept(int error)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((unsigned)error & SECCOMP_RET_DATA)),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	struct sock_fprog filter = {.len = sizeof program / sizeof program[0], .filter = program};
 
-	return SYS_accept4 != 0xffffffff && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+	return SYS_accept4 != 0xffffffff && refuse(steps, sizeof steps / sizeof steps[0]);
+}
+
+#define LOW(argument) (offsetof(struct seccomp_data, args[argument]) + (__BYTE_ORDER == __BIG_ENDIAN ? 4 : 0))
+
+bool refuse_packet_filters(void)
+{
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_setsockopt, 0, 5),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW(1)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOL_SOCKET, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, LOW(2)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SO_ATTACH_FILTER, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+
+	return SYS_setsockopt != 0xffffffff && refuse(steps, sizeof steps / sizeof steps[0]);
 }
 
 #else
@@ -253,6 +281,11 @@ bool refuse_accept(int error)
 bool refuse_accept(int error)
 {
 	(void)error;
+	return false;
+}
+
+bool refuse_packet_filters(void)
+{
 	return false;
 }
 

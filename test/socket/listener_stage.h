@@ -59,5 +59,7 @@ void skip_under_valgrind(void);
 
 /* From now on accept4() fails with `error`. False where that cannot be done. */
 bool refuse_accept(int error);
+/* And packet filters of sockets, as to who has no privileges. */
+bool refuse_packet_filters(void);
 
 #endif
