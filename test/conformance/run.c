@@ -96,6 +96,7 @@ static void handle_ending_signals(void (*handler)(int))
 void run_until_interrupted(void)
 {
 	handle_ending_signals(remember_signal);
+	signal(SIGCHLD, SIG_DFL); /* ignored, as it may be inherited, children would be reaped by the system */
 }
 
 static void end_if_asked(const struct plan *plan)
