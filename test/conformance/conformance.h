@@ -164,6 +164,8 @@ struct pair {
 	int theirs; /* the peer: used with plain system calls */
 };
 
+const char *ipv6_missing(void); /* NULL, or in words that this system has no such loopback address */
+
 /* Connected. For a pipe, `directions` says which end is ours: BRINK_READ or BRINK_WRITE. */
 struct pair open_pair(enum kind kind, unsigned directions);
 void close_pair(struct pair *pair);   /* what is still open (not -1) of it */

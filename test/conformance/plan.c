@@ -119,7 +119,7 @@ void choose_backends(struct plan *plan, const char *list)
 	free(infos);
 }
 
-static const char *tcp6_missing(void)
+const char *ipv6_missing(void)
 {
 	struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
 	int fd = socket(AF_INET6, SOCK_STREAM, 0);
@@ -187,7 +187,7 @@ static void add_scenario(struct plan *plan, struct test_case test, const char *p
 
 void add_cases(struct plan *plan, const char *pattern)
 {
-	const char *no_tcp6 = tcp6_missing();
+	const char *no_tcp6 = ipv6_missing();
 
 	for (size_t b = 0; b < plan->backend_count; b++) {
 		if (plan->backends[b].info.status != 0)

@@ -91,10 +91,12 @@ static void answered_from_where_it_came(enum kind kind)
 	asked_at(loop, server, second_address, second_address);
 	asked_at(loop, server, "127.0.0.1", "127.0.0.1");
 	close_post(server);
-	server = start_at(loop, "[::]:0", BRINK_DATAGRAM_V6ONLY);
-	server->act = reply_to_all;
-	asked_at(loop, server, "[::1]", "[::1]");
-	close_post(server);
+	if (ipv6_missing() == NULL) {
+		server = start_at(loop, "[::]:0", BRINK_DATAGRAM_V6ONLY);
+		server->act = reply_to_all;
+		asked_at(loop, server, "[::1]", "[::1]");
+		close_post(server);
+	}
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
@@ -110,7 +112,8 @@ static void answered_on_both(enum kind kind)
 		CHECK_OK(brink_loop_destroy(loop));
 		SKIP("this system keeps IPv4 and IPv6 apart");
 	}
-	asked_at(loop, server, "[::1]", "[::1]");
+	if (ipv6_missing() == NULL)
+		asked_at(loop, server, "[::1]", "[::1]");
 	asked_at(loop, server, "127.0.0.1", "[::ffff:127.0.0.1]");
 	asked_at(loop, server, second_address, second_address[8] == '2' ? "[::ffff:127.0.0.2]" : "[::ffff:127.0.0.1]");
 	close_post(server);
@@ -378,7 +381,7 @@ static void options_of_both(enum kind kind)
 static void no_group(enum kind kind)
 {
 	brink_loop *loop = new_loop();
-	struct post *v4 = start_new_post(loop, AF_INET), *v6 = start_new_post(loop, AF_INET6);
+	struct post *v4 = start_new_post(loop, AF_INET), *v6 = start_at(loop, "[::]:0", 0);
 	struct post *local = start_new_post(loop, AF_UNIX);
 	struct brink_address group, host;
 

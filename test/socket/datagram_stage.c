@@ -15,7 +15,8 @@ void each_family(void (*play)(int family))
 void each_internet_family(void (*play)(int family))
 {
 	play(AF_INET);
-	play(AF_INET6);
+	if (ipv6_missing() == NULL)
+		play(AF_INET6);
 }
 
 /* ---- numbered datagrams ---- */

@@ -36,7 +36,7 @@ struct post {
 	void *data;
 };
 
-/* AF_INET, AF_INET6 and AF_UNIX in turn. */
+/* AF_INET, AF_INET6, where the system has it, and AF_UNIX in turn. */
 void each_family(void (*play)(int family));
 void each_internet_family(void (*play)(int family));
 
