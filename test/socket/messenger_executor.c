@@ -87,15 +87,18 @@ static uint64_t bytes_read(const struct talk *talk)
 	return info.bytes_read;
 }
 
+#define FLOOD_LINE 64
+
 /* While nothing can be processed, what is read of a flood is bounded; then it goes on. */
 static void flood_is_not_read(enum kind kind)
 {
-	char lines[4096];
+	char lines[4096 + FLOOD_LINE];
 	struct talk talk;
-	size_t said = 6;
+	size_t said = 0;
 	uint64_t read;
 
-	memset(lines, '\n', sizeof lines);
+	for (size_t i = 0; i < sizeof lines; i++)
+		lines[i] = (i + 1) % FLOOD_LINE == 0 ? '\n' : 'x';
 	open_talk(&talk, kind);
 	add_executor(&talk, 1, 2);
 	talk.options.flags = BRINK_MESSENGER_NOT_IN_PLACE;
@@ -104,16 +107,14 @@ static void flood_is_not_read(enum kind kind)
 	start_talk(&talk);
 	say(&talk, "first\n");
 	RUN_UNTIL(talk.loop, atomic_load(&talk.at_once) == 1);
-	for (int vain = 0; vain < 20; vain++) {
-		ssize_t written = write(talk.pair.theirs, lines, sizeof lines);
+	for (int vain = 0; vain < 20 && said <= (size_t)1 << 20; vain++) {
+		ssize_t written = write(talk.pair.theirs, lines + said % FLOOD_LINE, 4096);
 
 		turn_briefly(talk.loop);
 		if (written > 0) {
 			said += (size_t)written;
 			vain = 0;
 		}
-		if (said > (size_t)1 << 20)
-			break;
 	}
 	read = bytes_read(&talk);
 	CHECK(read <= 100000);
@@ -123,7 +124,7 @@ static void flood_is_not_read(enum kind kind)
 	CHECK_EQ(atomic_load(&talk.processed), 0);
 	atomic_store(&talk.gate, 0);
 	if (kind == KIND_UNIX && !is_slow())
-		RUN_UNTIL(talk.loop, atomic_load(&talk.processed) == said - 5);
+		RUN_UNTIL(talk.loop, atomic_load(&talk.processed) == 1 + said / FLOOD_LINE);
 	close_talk(&talk); /* in the middle of it, for the other kinds */
 }
 
