@@ -103,7 +103,7 @@ static void unmake_request(brink_http_request *request)
 }
 
 /* False: its time was over meanwhile, or the connection is about to end by another reply. */
-static bool stand_in_line(brink_http_request *request, bool has_body)
+static bool stand_in_line(brink_http_request *request, const brink_buffer *in, bool has_body)
 {
 	struct brink__http_session *session = request->session;
 
@@ -114,6 +114,7 @@ static bool stand_in_line(brink_http_request *request, bool has_body)
 		return false;
 	}
 	brink__http_enqueue(request);
+	session->follows = !has_body && brink_buffer_length(in) > 0;
 	if (has_body) {
 		session->receiving = request;
 		brink__http_request_hold(request);
@@ -159,7 +160,7 @@ static int begin_body(brink_http_request *request, brink_buffer *in)
 	if (tells && brink__http_put(&request->out, BRINK__HTTP_CONTINUE) < 0)
 		return -ENOMEM;
 	request->asked = request->asked || !request->streamed;
-	if (!stand_in_line(request, true))
+	if (!stand_in_line(request, in, true))
 		return AGAIN;
 	if (tells)
 		brink__http_flush(session);
@@ -195,13 +196,13 @@ static int take_head(struct brink__http_session *session, brink_buffer *in, brin
 	request = make_request(session, head, message);
 	if (brink__http_reader_has_body(&session->reader))
 		return begin_body(request, in);
-	return stand_in_line(request, false) ? BRINK_PARSE_MESSAGE : AGAIN;
+	return stand_in_line(request, in, false) ? BRINK_PARSE_MESSAGE : AGAIN;
 }
 
 /* ---- bodies ---- */
 
 /* The body that came is complete; false: it was refused meanwhile, for its slowness. */
-static bool end_body(brink_http_request *request)
+static bool end_body(brink_http_request *request, const brink_buffer *in)
 {
 	struct brink__http_session *session = request->session;
 	bool was, last;
@@ -211,6 +212,7 @@ static bool end_body(brink_http_request *request)
 	last = was && request->close && session->pending == 0;
 	if (was) {
 		session->receiving = NULL;
+		session->follows = brink_buffer_length(in) > 0;
 		if (request->close)
 			session->over = true;
 		session->last = last;
@@ -251,7 +253,7 @@ static int collect(struct brink__http_session *session, brink_buffer *in, brink_
 		note_body(session, before - brink_buffer_length(in));
 		return BRINK_PARSE_MORE;
 	}
-	if (!end_body(request))
+	if (!end_body(request, in))
 		return AGAIN;
 	brink__http_request_unref(request); /* the owner has one */
 	return BRINK_PARSE_MESSAGE;
@@ -264,7 +266,7 @@ static int stream(struct brink__http_session *session, brink_buffer *in, bool at
 	int rc = brink__http_read_body(&session->reader, in, false, &part);
 
 	if (rc == 1) {
-		if (end_body(request)) {
+		if (end_body(request, in)) {
 			brink__http_body_arrived(request, &part, 1);
 			brink__http_request_unref(request);
 		}

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "http_session.h"
+#include "os.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -67,6 +68,23 @@ static int check(struct reply *reply)
 	return 0;
 }
 
+static bool is_stopping(const struct brink__http_session *session)
+{
+	return atomic_load_explicit(&session->socket->config->stopping, memory_order_relaxed);
+}
+
+/* With the lock: whether the server stops, and this is the last that its client has asked for. Before the stop comes to
+ * the connection, a body that is coming is read on, and what has come behind the request is still served. */
+static bool is_farewell(const brink_http_request *request)
+{
+	const struct brink__http_session *session = request->session;
+
+	if (request->next != NULL)
+		return false;
+	return atomic_load(&session->ending) || (is_stopping(session) && session->receiving == NULL && !session->follows &&
+	                                         brink__os_is_quiet(session->socket->fd));
+}
+
 /* Who waits for "100 Continue" and gets another answer may send the body, or not: then nobody knows
  * where the next request begins. A body that nobody wants to read is not waited for. And the last reply before the
  * server stops says so. */
@@ -77,11 +95,10 @@ static bool must_close(brink_http_request *request, bool ends)
 	bool close;
 
 	/* Where no body can come, what the lock is for is never set, unless the server stops. */
-	if (head->length == 0 && !head->chunked && !head->expects && !atomic_load(&session->ending))
+	if (head->length == 0 && !head->chunked && !head->expects && !is_stopping(session))
 		return request->close;
 	pthread_mutex_lock(&session->lock);
-	close = request->close || brink__http_waits_for_word(request) ||
-	        (atomic_load(&session->ending) && request->next == NULL) ||
+	close = request->close || brink__http_waits_for_word(request) || is_farewell(request) ||
 	        (ends && session->receiving == request && request->on_body == NULL);
 	pthread_mutex_unlock(&session->lock);
 	return close;

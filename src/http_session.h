@@ -66,6 +66,7 @@ struct brink__http_session {
 	unsigned under_way; /* writes that the socket has, and on_sent() hears of */
 	atomic_bool over; /* nothing more is read */
 	atomic_bool ending; /* the server stops, and no body is coming: the last in line is the last */
+	bool follows; /* something had come behind the last in line when that was there */
 	bool last;    /* all is answered: the connection ends with what is being written */
 	bool dead;    /* the connection is gone */
 	atomic_bool stalled; /* reading rests */

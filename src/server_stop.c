@@ -109,6 +109,8 @@ int brink_server_stop(brink_server *server, uint64_t deadline)
 	server->state = BRINK__DRAINING;
 	server->referred = true;
 	brink_loop_ref(server->loop);
+	for (unsigned i = 0; i < server->gate_count; i++)
+		atomic_store(&server->gates[i].config->stopping, true);
 	for (unsigned i = 0; i < server->seat_count; i++)
 		if (server->seats[i].loop != server->loop)
 			brink__seat_drain(&server->seats[i]);

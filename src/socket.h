@@ -57,6 +57,7 @@ struct brink__socket_config {
 	brink_socket_fn *below_end;
 	brink_socket_close_fn *below_close;
 	void *owner; /* the server whose connections these are */
+	atomic_bool stopping; /* it is; so none of them is to be kept for what may be asked later */
 };
 
 /* Why the socket's task was posted: bits of `posted`. */

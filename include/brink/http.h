@@ -90,7 +90,8 @@ struct brink_http_options {
 
 /* Makes it for any number of connections, on any threads. It must outlive the sockets whose
  * messenger has it. A server that is being stopped reads a body that is coming to its end, and answers it,
- * and then closes the connection. The last reply of each connection says so, if it was not begun before.
+ * and then closes the connection. From when the stop is asked for, the last reply of each connection says so, if it was
+ * not begun before: one behind which nothing has come.
  *   -EINVAL   no on_request, a limit is out of range, or reserved memory is not zero
  *   -ENOTSUP  built without HTTP
  *   -ENOMEM */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #define HOST "Host: h\r\n"
+#define REQUEST(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 #define LONG BRINK_SECONDS(1000)
 #define SHORT BRINK_MS(150)
 
@@ -138,6 +139,41 @@ static void last_says_so(enum kind kind)
 	}
 }
 
+/* The listeners still take what is queued, and the stop has not come to the connections: who is answered is told
+ * already, and what had come behind is served. */
+static void says_so_at_once(enum kind kind)
+{
+	static const char *const asked[] = {REQUEST("/e"), REQUEST("/e") REQUEST("/e"), REQUEST("/keep")};
+
+	for (unsigned i = 0; i < 3; i++) {
+		bool two = i > 0, kept = i == 2;
+		struct answer answer;
+		struct web web;
+		int fd;
+
+		open_long(&web, kind, ONE_LOOP);
+		web.service.options.listener.drain_wait = LONG;
+		start_web(&web);
+		fd = visit(&web);
+		ask(&web, fd, asked[i]);
+		if (kept)
+			RUN_UNTIL(web.service.loop, atomic_load(&web.kept_count) == 1);
+		CHECK_OK(brink_server_stop(web.service.server, LONG));
+		if (kept) {
+			write_all(fd, REQUEST("/e"), strlen(REQUEST("/e")));
+			answer_kept(&web, 0);
+		}
+		for (unsigned k = 0; k <= two; k++) {
+			read_answer(&web, fd, &answer, false);
+			CHECK_EQ(answer.status, 200);
+			CHECK_EQ(has_line(&answer, "\r\nConnection: close\r\n"), k == two);
+		}
+		expect_over(&web, fd);
+		close_fd(&fd);
+		close_web(&web);
+	}
+}
+
 static void take_part(brink_http_request *request, brink_buffer *part, int state, void *arg)
 {
 	struct web *web = arg;
@@ -202,7 +238,6 @@ static void answered_before(enum kind kind)
 
 #define MORE 6
 #define LARGE (8u << 20)
-#define REQUEST(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 
 /* The last of them has only begun: for its end nobody waits. */
 static void ask_more(struct web *web, int fd, const char *request)
@@ -351,6 +386,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-stop/goes-on", goes_on, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-stop/behind-another", behind_another, KIND_TCP),
 	SCENARIO("http-stop/last-says-so", last_says_so, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-stop/says-so-at-once", says_so_at_once, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-stop/wanted-later", wanted_later, KIND_TCP),
 	SCENARIO("http-stop/answered-before", answered_before, KIND_TCP),
 	SCENARIO("http-stop/unanswered", unanswered, KIND_TCP | KIND_UNIX),
