@@ -27,7 +27,7 @@ static bool is_plain(brink_socket *socket)
  * the socket until it has room is looked at where nobody reads. */
 static bool is_held(const struct brink__settling *settling, brink_socket *socket)
 {
-	if (atomic_load(&socket->state) < BRINK_SOCKET_OPEN || brink__socket_reading_held(socket))
+	if (atomic_load(&socket->state) == BRINK_SOCKET_CONNECTING || brink__socket_reading_held(socket))
 		return true;
 	return brink__socket_is_stalled(socket) &&
 	       (!is_plain(socket) || atomic_load(&socket->readers) != 0 ||
@@ -61,6 +61,15 @@ static bool is_closing(brink_socket *socket)
 	return channel != NULL && channel->close;
 }
 
+/* While hands are shaken there is nobody yet to take leave of. */
+static void close_connection(brink_socket *socket)
+{
+	if (atomic_load(&socket->state) == BRINK_SOCKET_HANDSHAKE)
+		brink__socket_fail(socket, 0, NULL);
+	else
+		brink__channel_close(socket);
+}
+
 /* True: it is on its way to its end, or there. */
 static bool close_if_settled(struct brink__settling *settling)
 {
@@ -71,7 +80,7 @@ static bool close_if_settled(struct brink__settling *settling)
 		return true;
 	over = is_closing(socket) || settled(settling, socket);
 	if (over)
-		brink__channel_close(socket);
+		close_connection(socket);
 	brink_socket_release(socket);
 	return over;
 }
@@ -102,7 +111,7 @@ static void add(struct brink__seat *seat, brink_socket *socket)
 		struct brink__settling *grown = brink__resize(seat->settling, room, sizeof *grown);
 
 		if (grown == NULL) {
-			brink__channel_close(socket); /* it cannot be remembered, so it ends now */
+			close_connection(socket); /* it cannot be remembered, so it ends now */
 			return;
 		}
 		seat->settling = grown;

@@ -102,7 +102,8 @@ BRINK_API const char *brink_server_description(const brink_server *server);
 /* Stops gracefully, within `deadline` nanoseconds. Nobody can connect any more; those that the
  * kernel has queued are accepted first; where max_connections or the descriptors that are left do not
  * allow that, as those before them end. On each connection that which has arrived by now
- * is read and processed, then brink_socket_close() sends what is unsent and ends it. When the
+ * is read and processed, then brink_socket_close() sends what is unsent and ends it. One whose transport still
+ * shakes hands ends as one on which nothing comes, soon and with error 0. When the
  * deadline is over, those that are left fail with -ETIMEDOUT. Then on_stopped is called. A second
  * stop can only bring the deadline forward. The loop keeps running until then.
  *   -EALREADY   it has stopped */

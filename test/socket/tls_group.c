@@ -68,6 +68,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("tls/other-certificates-1.2", tls_other_certificates_12, KIND_TCP),
 	SCENARIO("tls/refused", tls_refused, KIND_TCP),
 	SCENARIO("tls/reply-cut", tls_reply_cut, KIND_TCP),
+	SCENARIO("tls/stopped-in-handshake", tls_stopped_in_handshake, KIND_TCP),
 	SCENARIO("tls/client-leaves", tls_client_leaves, KIND_TCP),
 	SCENARIO("tls/scarce-memory", tls_scarce_memory, KIND_TCP),
 	SCENARIO("tls/scarce-openssl", tls_scarce_openssl, KIND_TCP),

@@ -74,7 +74,7 @@ tls_scenario tls_truncated, tls_truncated_in_handshake, tls_reset, tls_stalled, 
 	tls_said_goodbye_and_gone, tls_asked_and_gone, tls_closed_in_ticket, tls_never_closed_in_ticket, tls_written_in_ticket;
 tls_scenario tls_resumed, tls_resumed_12, tls_peers_apart, tls_expired_since, tls_other_certificates,
 	tls_other_certificates_12, tls_changed_keys, tls_changed_keys_12, tls_keys_grow_old, tls_keys_shared;
-tls_scenario tls_refused, tls_reply_cut, tls_client_leaves;
+tls_scenario tls_refused, tls_reply_cut, tls_stopped_in_handshake, tls_client_leaves;
 tls_scenario tls_scarce_memory, tls_scarce_openssl, tls_nothing_is_left;
 
 #endif

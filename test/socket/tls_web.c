@@ -68,6 +68,39 @@ void tls_reply_cut(enum kind kind)
 	close_encrypted(&web, &duo);
 }
 
+static struct brink_server_counts counts_of(struct web *web)
+{
+	struct brink_server_counts counts;
+
+	brink_server_counters(web->service.server, &counts);
+	return counts;
+}
+
+/* Who has begun a handshake, or not even that, has asked for nothing: a stop does not wait for him. */
+void tls_stopped_in_handshake(enum kind kind)
+{
+	struct tls_duo duo;
+	struct web web;
+	int clients[2];
+
+	open_encrypted(&web, &duo, kind);
+	web.service.options.listener.drain_wait = 1;
+	start_web(&web);
+	for (int i = 0; i < 2; i++)
+		clients[i] = connect_client(&web.service);
+	write_all(clients[1], "\x16\x03\x01\x02", 4);
+	RUN_UNTIL(duo.loop, counts_of(&web).open == 2);
+	CHECK_OK(brink_server_stop(web.service.server, BRINK_SECONDS(1000)));
+	run_until_stopped(&web.service);
+	CHECK_EQ(atomic_load(&web.service.closed), 2);
+	CHECK_EQ(atomic_load(&web.service.opened) + (unsigned)atomic_load(&web.service.error), 0);
+	for (int i = 0; i < 2; i++) {
+		expect_gone(&web.service, clients[i], true);
+		close_fd(&clients[i]);
+	}
+	close_encrypted(&web, &duo);
+}
+
 static void on_response(const struct brink_http_response *response, int error, void *arg)
 {
 	CHECK_OK(error);
