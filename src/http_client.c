@@ -100,7 +100,8 @@ static void on_close(brink_socket *socket, int error, const char *text, void *ar
 	}
 }
 
-/* Keeps the connection for the next, if both sides may. */
+/* Keeps the connection for the next, if both sides may. Who answers a request that is not all sent does not want the
+ * rest of it, without which nothing else can follow. */
 static void complete(brink_http_client *client, struct brink__http_link *link, brink_socket *socket,
                      const brink_buffer *in)
 {
@@ -108,7 +109,9 @@ static void complete(brink_http_client *client, struct brink__http_link *link, b
 	const struct brink__http_head *response = exchange->response;
 
 	link->used = true;
-	if (exchange->last || !response->keep_alive || response->until_end || brink_buffer_length(in) > 0) {
+	if (brink__socket_has_unsent(socket)) {
+		fail_link(client, 0);
+	} else if (exchange->last || !response->keep_alive || response->until_end || brink_buffer_length(in) > 0) {
 		give_up(client);
 		brink_socket_close(socket);
 	}

@@ -312,6 +312,9 @@ ssize_t brink__socket_stream_written(brink_socket *socket);
 /* Bytes that have arrived and are not read. What a transport keeps for itself is not known. */
 uint64_t brink__socket_arrived(const brink_socket *socket);
 
+/* Whether the kernel has not taken all that was written. On the loop. */
+bool brink__socket_has_unsent(const brink_socket *socket);
+
 /* Whether something of the peer's is there, its end among it, that was not read. On the loop. */
 bool brink__socket_has_news(const brink_socket *socket);
 

@@ -34,6 +34,15 @@ uint64_t brink__socket_arrived(const brink_socket *socket)
 	return ioctl(socket->fd, FIONREAD, &bytes) == 0 && bytes > 0 ? received + (uint64_t)bytes : received;
 }
 
+bool brink__socket_has_unsent(const brink_socket *socket)
+{
+	const struct brink__stream *stream = socket->stream;
+	size_t unsent = atomic_load(&socket->unsent);
+
+	/* What the backend has sent may not have been looked at yet. */
+	return unsent > 0 && (stream == NULL || stream->sent < 0 || (size_t)stream->sent < unsent);
+}
+
 bool brink__socket_has_news(const brink_socket *socket)
 {
 	const struct brink__stream *stream = socket->stream;

@@ -252,7 +252,7 @@ struct brink_http_fetch_options {
  * itself. When a connection that was kept turns out
  * to have ended, a fetch with a safe or idempotent method (GET, HEAD, OPTIONS, PUT, DELETE, TRACE) is tried once
  * more, on a new one. Nothing is sent on one whose server has said something that was not asked for, or its end, by
- * then.
+ * then. Where the response is complete before the request is sent, the rest of that is not, and the connection ends.
  *   -EINVAL   no on_response; a method, target or header that is not well formed; a header that is the library's
  *             own; CONNECT; reserved memory is not zero
  *   -ENOMEM   the body is as before on any error */

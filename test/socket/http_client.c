@@ -412,6 +412,55 @@ static void refused_amid(enum kind kind)
 	close_peer(&peer);
 }
 
+#define LARGE (16u << 20) /* more than a kernel takes for a peer that does not read */
+
+/* Reads until the end, and says how much that was. */
+static size_t read_to_the_end(struct peer *peer)
+{
+	static char bytes[65536];
+	uint64_t end = hang_deadline();
+	size_t got = 0;
+	ssize_t n;
+
+	while ((n = read(peer->fd, bytes, sizeof bytes)) != 0 && (n > 0 || errno == EAGAIN)) {
+		got += n > 0 ? (size_t)n : 0;
+		CHECK(got <= LARGE);
+		CHECK(monotonic_now() < end);
+		turn_briefly(peer->loop);
+	}
+	return got;
+}
+
+/* The response is there before the request is sent: the rest of that is not, whether the server wants the next one on
+ * this connection or not. */
+static void answered_amid(enum kind kind)
+{
+	static char bytes[LARGE];
+	static const char *const replies[] = {
+		"HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n",
+		"HTTP/1.1 413 Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"};
+	struct caller caller;
+	struct peer peer;
+
+	open_peer(&peer, kind);
+	open_caller(&caller, peer.loop, &peer.address);
+	for (unsigned i = 0; i < 2; i++) {
+		brink_buffer body = {0};
+
+		CHECK_OK(brink_buffer_append(&body, bytes, sizeof bytes));
+		CHECK_OK(brink_http_fetch(caller.client, &(struct brink_http_fetch_options){
+			.method = "POST", .body = &body, .on_response = on_response, .arg = &caller}));
+		take_request(&peer, true);
+		write_all(peer.fd, replies[i], strlen(replies[i]));
+		RUN_UNTIL(peer.loop, caller.over == i + 1);
+		CHECK_OK(caller.error);
+		CHECK_EQ(caller.status, 413);
+		CHECK(read_to_the_end(&peer) < LARGE);
+	}
+	brink_http_client_destroy(caller.client);
+	close_peer(&peer);
+}
+
 /* Who says that it is the last has it so, also where the server would go on. */
 static void closes_as_said(enum kind kind)
 {
@@ -670,6 +719,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-client/stale", stale, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/unasked", unasked, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/refused-amid", refused_amid, KIND_TCP | KIND_UNIX),
+	SCENARIO("http-client/answered-amid", answered_amid, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/closes-as-said", closes_as_said, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/by-proxy", by_proxy, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-client/no-answer", no_answer, KIND_TCP),
