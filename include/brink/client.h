@@ -60,6 +60,11 @@ BRINK_API void brink_client_destroy(brink_client *client);
 /* A connection, and a reference to it. The one of SINGLE is everybody's; one of a pool or a
  * SHORT one is the taker's until it is given back. One that is known to be broken or ending is
  * not handed out. Any thread; never waits.
+ *
+ * What is known is what the loop has read: a kept connection that its peer has ended since, or ends
+ * just now, may be handed out, and fails with what was asked on it, though nobody has heard that. To look first
+ * would cost a system call each time, and only make this rarer. Nothing is tried again here: whether a request may
+ * be made twice is the protocol's to know, and whoever does so takes another connection.
  *   -EAGAIN     max_connections are taken, or what is free is theirs who wait
  *   -ENOTCONN   SINGLE with a probe interval: it has failed, and is not yet revived: on_close
  *               has said why, and brink_client_get_info() says what its probes find. Or it is
