@@ -38,6 +38,16 @@ static int configure(struct brink__socket_config **config, const struct brink_cl
 	return result;
 }
 
+/* With a place for each connection of its pool, as many as it has. */
+static brink_client *allocate(size_t places)
+{
+	brink_client *client = NULL;
+
+	if (places <= (SIZE_MAX - sizeof *client) / sizeof client->ids[0])
+		client = brink__allocate(1, sizeof *client + places * sizeof client->ids[0]);
+	return client;
+}
+
 int brink_client_create(brink_client **created, const struct brink_client_options *options)
 {
 	unsigned max = options->max_connections != 0 ? options->max_connections : 16;
@@ -51,7 +61,7 @@ int brink_client_create(brink_client **created, const struct brink_client_option
 		return result;
 	if (options->kind != BRINK_CLIENT_POOLED)
 		max = 0;
-	client = brink__allocate(1, sizeof *client + max * sizeof client->ids[0]);
+	client = allocate(max);
 	result = client != NULL ? -pthread_mutex_init(&client->lock, NULL) : -ENOMEM;
 	if (result < 0) {
 		brink__socket_config_drop(config);
