@@ -92,6 +92,7 @@ struct brink__offload;       /* socket_read.c */
 /* What few sockets have, from their making to their end. */
 struct brink__socket_rare {
 	struct brink__probing *probing;  /* NULL: not revivable */
+	atomic_bool given_up;            /* of one that is: brink_socket_abandon() was called */
 	struct brink__socket_dial *dial; /* NULL: no name has to be looked up */
 	struct brink__offload *offload;  /* NULL: reading is not the executor's */
 };

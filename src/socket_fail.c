@@ -107,8 +107,9 @@ int brink_socket_abandon(brink_socket_id id)
 	found = brink__slot_abandon(socket);
 	if (found == BRINK__FOUND_ALIVE)
 		result = fail(socket, -ECANCELED, "abandoned", false);
-	if (found != BRINK__FOUND_ABANDONED && socket->revivable)
-		result = 0;
+	/* Whoever makes it fail, it is given up by who comes first; the mark alone is also a client's that ends. */
+	if (socket->revivable && found != BRINK__FOUND_ABANDONED)
+		result = atomic_exchange(&socket->rare->given_up, true) ? -ENOENT : 0;
 	brink_socket_release(socket); /* by which a prober hears of it */
 	return result;
 }

@@ -424,6 +424,50 @@ static void abandoned_while_coming_back(enum kind kind)
 	close_client_stage(&stage);
 }
 
+struct abandoning {
+	brink_socket_id id;
+	unsigned delay;
+	int result;
+};
+static atomic_uint ready_to_abandon;
+
+static void *abandon_together(void *arg)
+{
+	struct abandoning *one = arg;
+
+	atomic_fetch_add(&ready_to_abandon, 1);
+	while (atomic_load(&ready_to_abandon) != 2)
+		;
+	while (one->delay-- > 0)
+		atomic_load(&ready_to_abandon);
+	one->result = brink_socket_abandon(one->id);
+	return NULL;
+}
+
+/* One of two is told that it was he. */
+static void abandoned_by_two(enum kind kind)
+{
+	unsigned rounds = is_slow() ? 50 : 1000;
+	struct client_stage stage;
+
+	open_reviving(&stage, kind);
+	for (unsigned i = 0; i < rounds; i++) {
+		struct abandoning two[2];
+		pthread_t thread;
+
+		create_client(&stage);
+		for (int k = 0; k < 2; k++)
+			two[k] = (struct abandoning){.id = stage.id, .delay = random_below(100)};
+		atomic_store(&ready_to_abandon, 0);
+		CHECK_EQ(pthread_create(&thread, NULL, abandon_together, &two[0]), 0);
+		abandon_together(&two[1]);
+		CHECK_EQ(pthread_join(thread, NULL), 0);
+		CHECK_EQ((two[0].result == 0) + (two[1].result == 0), 1);
+		RUN_UNTIL(stage.loop, stage.seen.closes == i + 1);
+	}
+	close_client_stage(&stage);
+}
+
 /* The loop ends while one rests, one's probe hangs, and one's peer is well but it is held. */
 static void loop_ends(enum kind kind)
 {
@@ -628,6 +672,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("revive/abandoned", abandoned, KINDS_STREAM),
 	SCENARIO("revive/abandoned-alive", abandoned_alive, KINDS_STREAM),
 	SCENARIO("revive/abandoned-in-probe", abandoned_in_probe, KINDS_STREAM),
+	SCENARIO("revive/abandoned-by-two", abandoned_by_two, KINDS_STREAM, .flags = TRACE_FREE),
 	SCENARIO("revive/abandoned-while-coming-back", abandoned_while_coming_back, KINDS_STREAM, .flags = TRACE_FREE),
 	SCENARIO("revive/loop-ends", loop_ends, KINDS_STREAM),
 	SCENARIO("revive/unreachable", unreachable, KINDS_STREAM),
