@@ -282,16 +282,17 @@ static int stream(struct brink__http_session *session, brink_buffer *in, bool at
 
 /* ---- parse ---- */
 
-/* A method in capital letters and a space. */
-static int guess(const brink_buffer *in)
+/* A method in capital letters and a space. What ends before that is the next protocol's, if there is one. */
+static int guess(const struct brink__cutter *cutter, const brink_buffer *in, bool at_end)
 {
+	bool last = cutter->candidate + 1 == cutter->messenger->protocol_count;
 	char bytes[LONGEST_METHOD];
 	size_t size = brink_buffer_copy(in, 0, bytes, sizeof bytes), at = 0;
 
 	while (at < size && bytes[at] >= 'A' && bytes[at] <= 'Z')
 		at++;
 	if (at == size && size < sizeof bytes)
-		return BRINK_PARSE_MORE;
+		return at_end && !last ? BRINK_PARSE_NOT_MINE : BRINK_PARSE_MORE;
 	return at > 0 && at < size && bytes[at] == ' ' ? BRINK_PARSE_MESSAGE : BRINK_PARSE_NOT_MINE;
 }
 
@@ -338,7 +339,7 @@ static int parse(brink_socket *socket, brink_buffer *in, int at_end, brink_messa
 	int rc = AGAIN;
 
 	if (channel->cutter.messenger->protocol_count > 1 && channel->session == NULL) {
-		rc = guess(in);
+		rc = guess(&channel->cutter, in, at_end);
 		if (rc != BRINK_PARSE_MESSAGE)
 			return rc;
 		rc = AGAIN;

@@ -56,7 +56,9 @@ int brink_parse_length(brink_socket *socket, brink_buffer *in, int at_end, brink
 	rc = examine(header, size);
 	if (rc != 0)
 		return (int)rc;
-	/* Until the magic is there it may be another protocol's. */
+	/* Until the magic is there it may be another protocol's, and after the end it is none of ours. */
+	if (at_end && size > 0 && size < sizeof magic)
+		return BRINK_PARSE_NOT_MINE;
 	message->needed = size < sizeof magic ? sizeof magic : sizeof scratch;
 	if (size == sizeof scratch)
 		message->needed += get(header + 8, 4);

@@ -163,7 +163,8 @@ BRINK_API void brink_message_free(brink_message *message);
 #define BRINK_LENGTH_REPLY 1u /* it answers the message of this id */
 #define BRINK_LENGTH_ERROR 2u /* with BRINK_LENGTH_REPLY: the answer is that it failed */
 
-/* Says -EPROTO of an unknown version or flag, and of a message that the end cuts short. */
+/* Says -EPROTO of an unknown version or flag, and of a message that the end cuts short; but one of less than four bytes
+ * may be another protocol's (BRINK_PARSE_NOT_MINE). */
 BRINK_API int brink_parse_length(brink_socket *socket, brink_buffer *in, int at_end, brink_message *message,
                                  void *arg);
 

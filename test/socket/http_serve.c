@@ -441,6 +441,44 @@ static void beside_another(enum kind kind)
 	close_web(&web);
 }
 
+static void on_line(brink_message *message, void *arg)
+{
+	struct web *web = arg;
+
+	atomic_store(&web->parts, (unsigned)brink_buffer_length(&message->body));
+	brink_message_free(message);
+}
+
+/* What could have become a request, and has ended before, is the other's; with nobody to take it, it is dropped as the
+ * beginning of a request is. */
+static void ended_beside_another(enum kind kind)
+{
+	for (int lines = 0; lines < 2; lines++) {
+		struct brink_protocol protocols[2];
+		struct web web;
+		int fd;
+
+		open_web(&web, kind, ONE_LOOP);
+		start_web(&web);
+		destroy_service(&web.service);
+		protocols[lines ? 0 : 1] = web.service.protocol;
+		protocols[lines ? 1 : 0] = (struct brink_protocol){.name = "other",
+			.parse = lines ? brink_parse_line : brink_parse_length, .process = on_line, .arg = &web};
+		web.service.options.protocols = protocols;
+		web.service.options.protocol_count = 2;
+		start_service(&web.service);
+		fd = visit(&web);
+		ask(&web, fd, "QUIT");
+		CHECK_EQ(shutdown(fd, SHUT_WR), 0);
+		expect_over(&web, fd);
+		RUN_UNTIL(web.service.loop, atomic_load(&web.service.closed) == 1);
+		CHECK_EQ(atomic_load(&web.service.error), 0);
+		CHECK_EQ(atomic_load(&web.parts), lines ? 4 : 0);
+		close_fd(&fd);
+		close_web(&web);
+	}
+}
+
 static void options_of_create(enum kind kind)
 {
 	struct web web;
@@ -477,6 +515,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-serve/answered-by-two", answered_by_two, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-serve/answered-too-late", answered_too_late, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-serve/beside-another", beside_another, KIND_TCP),
+	SCENARIO("http-serve/ended-beside-another", ended_beside_another, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-serve/options", options_of_create, KIND_TCP),
 	NO_MORE_SCENARIOS,
 };

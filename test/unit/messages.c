@@ -277,6 +277,15 @@ static void detection(void)
 	feed("X\n", 2);
 	expect(false, "\353BRX");
 	stop();
+	for (size_t size = 1; size <= 3; size++) {
+		const char part[] = {'\353', size > 1 ? 'B' : '\0', size > 2 ? 'R' : '\0', '\0'};
+
+		start(both, 2);
+		feed(part, size);
+		expect_nothing(false);
+		expect(true, part); /* it has become nothing else */
+		stop();
+	}
 	start(both, 2);
 	feed_length(3);
 	expect(false, "bbb");
