@@ -77,7 +77,8 @@ BRINK_API int brink_loop_destroy(brink_loop *loop);
  * used up. May be called again, also from another thread when it has returned in the
  * first.
  *   -EBUSY   called from inside one of the loop's own callbacks
- *   other    what the kernel's wait said; the loop stays usable */
+ *   other    what the kernel's wait said; the loop stays usable. With poll that is -EINVAL while more
+ *            descriptors are watched than RLIMIT_NOFILE, which was lowered since, allows */
 BRINK_API int brink_loop_run(brink_loop *loop);
 
 /* One turn: waits up to `timeout` nanoseconds (0: not at all; below 0: without end)
