@@ -80,13 +80,19 @@ static int open_address(brink_listener *listener, const struct brink_listener_op
 	return result;
 }
 
+/* Nobody hands over what is no socket at 0: there, neither an address nor a descriptor was given. */
+static int is_no_socket(int fd, int error)
+{
+	return fd == 0 ? -EINVAL : error;
+}
+
 static int take_over(brink_listener *listener, const struct brink_listener_options *options)
 {
 	int type = get_option(options->fd, SO_TYPE), listens = get_option(options->fd, SO_ACCEPTCONN);
 	int result;
 
 	if (type < 0 || listens < 0)
-		return type < 0 ? type : listens;
+		return is_no_socket(options->fd, type < 0 ? type : listens);
 	if (type != SOCK_STREAM || listens == 0)
 		return -EINVAL;
 	result = brink_address_of(options->fd, &listener->address);

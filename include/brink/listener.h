@@ -81,8 +81,8 @@ struct brink_listener_options {
 
 /* Listens and starts to accept. Nothing is called before the loop's next turn. Nothing of
  * `options` is needed afterwards.
- *   -EINVAL       an option is out of range, reserved memory is not zero, no on_accept, or
- *                 `fd` does not listen
+ *   -EINVAL       an option is out of range, reserved memory is not zero, no on_accept,
+ *                 `fd` does not listen, or no address and no `fd` (which is 0, and 0 is no socket)
  *   -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, ...   what the kernel said; of brink_address_parse()
  *                 -ENAMETOOLONG and -ENODEV
  *   -EADDRINUSE   also with BRINK_LISTEN_UNIX_REPLACE: somebody listens there, or the file is

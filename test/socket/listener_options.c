@@ -260,6 +260,7 @@ static void handed_over_wrongly(enum kind kind)
 	SYSCALL(file);
 	open_stage(&stage, kind);
 	stage.options.address = NULL;
+	expect_refused(&stage, 0, -EINVAL); /* nothing was said */
 	expect_refused(&stage, -1, -EBADF);
 	expect_refused(&stage, file, -ENOTSOCK);
 	expect_refused(&stage, pair.ours, -EINVAL);

@@ -68,6 +68,7 @@ static brink_executor *an_executor;
 SPOIL(nothing, on_bytes = NULL)
 SPOIL(both_addresses, addresses = some_addresses)
 SPOIL(no_addresses, addresses = (options->address = NULL, no_addresses))
+SPOIL(nowhere, address = NULL)
 SPOIL(bad_address, address = "127.0.0.1")
 SPOIL(empty_address, address = "")
 SPOIL(flags, flags = 2)
@@ -105,7 +106,7 @@ SPOIL(socket_water, socket.low_water = (options->socket.high_water = 1, 2))
 SPOIL(socket_reserved, socket.reserved[0] = &a_line)
 
 static void (*const spoils[])(struct brink_server_options *) = {
-	spoil_nothing, spoil_both_addresses, spoil_no_addresses, spoil_bad_address, spoil_empty_address,
+	spoil_nothing, spoil_both_addresses, spoil_no_addresses, spoil_nowhere, spoil_bad_address, spoil_empty_address,
 	spoil_flags, spoil_each_without_group, spoil_both, spoil_message, spoil_protocols, spoil_messenger_flags,
 	spoil_no_table, spoil_nobody, spoil_reserved, spoil_listener_address, spoil_listener_accept,
 	spoil_listener_error, spoil_listener_drained, spoil_listener_arg, spoil_listener_flags,
