@@ -84,7 +84,8 @@ struct brink_server_options {
 /* Listens and begins to serve. Nothing of `options` is needed afterwards, but for what their
  * comments say. Nothing is called on `loop` before its next turn; a group's loops may
  * call at once, before this has returned. With BRINK_SERVER_EACH_ACCEPTS it waits until each of
- * them has made its listeners, so what they call meanwhile must not wait for the caller.
+ * them has made its listeners, so what they call meanwhile must not wait for the caller: two that are made
+ * at a time in callbacks of two groups, each with the other's group, wait for each other for ever.
  *   -EINVAL   an option is out of range, misses or is to be left zero; reserved memory is not zero
  *   -EBUSY    called from one of the group's threads with BRINK_SERVER_EACH_ACCEPTS
  *   -ECANCELED   with BRINK_SERVER_EACH_ACCEPTS: brink_group_stop() was called
@@ -120,7 +121,11 @@ BRINK_API void brink_server_resume(brink_server *server);
 /* Ends it at once: the listeners are closed and all connections fail with -ECANCELED. On_close
  * is still called for each, on its loop, at the latest by brink_loop_destroy() (of a group:
  * brink_group_destroy()): what `arg` refers to has to stay until then. No on_stopped. From any
- * callback on `loop`. NULL is allowed. */
+ * callback on `loop`. NULL is allowed.
+ *
+ * With BRINK_SERVER_EACH_ACCEPTS each of the group's loops closes its listeners in its next turn, which is not waited
+ * for: its port may be taken until then, and who connects is closed at once. Where that matters, stop the server
+ * first: when on_stopped is called, they are closed. */
 BRINK_API void brink_server_destroy(brink_server *server);
 
 /* What it has done since it was created. Any thread. */
