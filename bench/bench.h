@@ -93,7 +93,7 @@ struct contender {
 
 /* Fills `list` with the chosen contenders that `able` accepts; those of `reference`
  * (NULL: there is none) first. Ends the program where none is left, or --peers or
- * --backend names what there is not. */
+ * --backend names what there is not, or what cannot do this. */
 size_t choose_contenders(const struct settings *settings, const char *reference,
                          bool (*able)(const struct peer *peer), struct contender *list);
 

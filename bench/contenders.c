@@ -73,15 +73,38 @@ static bool is_named(const char *list, const char *wanted)
 	return false;
 }
 
-static void check_names(const struct settings *settings)
+static bool is_backend(const char *name)
 {
-	const char *list = settings->peers;
+	struct brink_backend_info known[8];
+	size_t total = brink_backends(known, 8);
+
+	for (size_t i = 0; i < total && i < 8; i++)
+		if (strcmp(known[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* What is named and not measured would seem to have been. */
+static void check_names(const struct settings *settings, bool (*able)(const struct peer *peer))
+{
+	const char *peers = settings->peers, *backends = settings->backends;
 	char name[48];
 
-	while (next_name(&list, name, sizeof name)) {
-		if (find_peer(name) != NULL)
+	while (next_name(&peers, name, sizeof name)) {
+		const struct peer *peer = find_peer(name);
+
+		if (peer != NULL && able(peer))
 			continue;
-		complain("there is no peer %s (brink-bench --list)", name);
+		if (peer == NULL)
+			complain("there is no peer %s (brink-bench --list)", name);
+		else
+			complain("%s cannot do what %s measures", name, settings->benchmark);
+		exit(EXIT_FAILURE);
+	}
+	while (next_name(&backends, name, sizeof name)) {
+		if (is_backend(name))
+			continue;
+		complain("there is no backend %s in this build", name);
 		exit(EXIT_FAILURE);
 	}
 }
@@ -116,7 +139,7 @@ static size_t add_backends(const struct settings *settings, const struct peer *p
 			count = add(list, count, peer, known[i].name);
 	}
 	if (count == before) {
-		complain("--backend=%s names no backend of this build", settings->backends);
+		complain(settings->backends != NULL ? "--backend names no backend" : "no backend works here");
 		exit(EXIT_FAILURE);
 	}
 	return count;
@@ -133,7 +156,7 @@ size_t choose_contenders(const struct settings *settings, const char *reference,
 	const struct peer *first = reference != NULL ? find_peer(reference) : NULL;
 	size_t count = 0;
 
-	check_names(settings);
+	check_names(settings, able);
 	if (first != NULL && able(first))
 		count = add_peer(settings, first, list, count);
 	for (size_t i = 0; all_peers[i] != NULL; i++) {

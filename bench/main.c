@@ -57,7 +57,7 @@ static void help(FILE *file)
 	              "  --depth=N           messages that each connection keeps in flight; %u\n"
 	              "  --rounds=N|tiny     slots of each peer; %u. tiny: the shortest run that checks everything\n"
 	              "  --slot=SECONDS      how long a slot is; %g\n"
-	              "  --threads=N         that post or write; %u\n"
+	              "  --threads=N         that write, 64 at most; %u\n"
 	              "  --idle=N            idle connections; %u\n"
 	              "  --timers=N          %u\n"
 	              "  --json=FILE         the results for programs, too (-: on standard output)\n"

@@ -58,6 +58,8 @@ attempt 'an unknown option is an error' sh -c "! $bench echo --nonesuch=1"
 attempt 'a value out of range is an error' sh -c "! $bench echo --rounds=0"
 attempt 'an unknown peer is an error' sh -c "! $bench echo --peers=nonesuch"
 attempt 'an unknown backend is an error' sh -c "! $bench echo --backend=nonesuch"
+attempt 'so is one beside another' sh -c "! $bench echo --rounds=tiny --peers=epoll --backend=poll,nonesuch"
+attempt 'so is a peer that cannot do it' sh -c "! $bench timers --rounds=tiny --peers=epoll"
 # A program that counted 3.00 system calls where the limit was 3.06.
 made_up()
 {
