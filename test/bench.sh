@@ -60,30 +60,49 @@ attempt 'an unknown peer is an error' sh -c "! $bench echo --peers=nonesuch"
 attempt 'an unknown backend is an error' sh -c "! $bench echo --backend=nonesuch"
 attempt 'so is one beside another' sh -c "! $bench echo --rounds=tiny --peers=epoll --backend=poll,nonesuch"
 attempt 'so is a peer that cannot do it' sh -c "! $bench timers --rounds=tiny --peers=epoll"
+
 # A program that counted 3.00 system calls where the limit was 3.06.
 made_up()
 {
 	printf '#!/bin/sh\n[ "$1" != --list ] || exit 0\nfor option; do :; done\ncat >"${option#--json=}" <<END\n%s\nEND\n' '{"machine": {"architecture": "x", "build": "y"},
-		"rows": [{"contender": "a", "quantity": "calls", "value": {"median": 3.00}}]}' >"$scratch/program"
+		"rows": [{"contender": "a/b, 1", "quantity": "calls", "value": {"median": 3.00}}]}' >"$scratch/program"
 	chmod +x "$scratch/program"
 }
 
-# gate LIMIT: its verdict.
+# gate WHO LIMIT: its verdict, with this one and a backend that is not here.
 gate()
 {
-	printf '{"compiler": "x y", "limits": {"a": {"calls": %s}, "not here": {"calls": 1}}}' "$1" >"$scratch/limits"
-	python3 "$srcdir/bench/gate" "$scratch/program" "$scratch/limits"
+	printf '{"compiler": "x y", "limits": {"%s": {"calls": %s}, "a/none": {"calls": 1}}}' "$1" "$2" >"$scratch/limits"
+	python3 "$srcdir/bench/gate" "$scratch/program" "$scratch/limits" >"$scratch/said"
+}
+
+# judges WHAT WHO LIMIT STATUS SUM: the gate's status and its last line.
+judges()
+{
+	what=$1
+	gate "$2" "$3"
+	status=$?
+	if [ $status -eq "$4" ] && [ "$(tail -n 1 "$scratch/said")" = "$5" ]; then
+		pass "the gate: $what"
+	else
+		fail "the gate: $what: status $status"
+		cat "$scratch/said"
+	fi
 }
 
 made_up
 if ! command -v python3 >/dev/null 2>&1; then
 	skip 'the gate: python3 is missing'
+elif ! command -v valgrind >/dev/null 2>&1 || ! command -v strace >/dev/null 2>&1; then
+	skip 'the gate: valgrind or strace is missing'
 else
-	gate 3.06 >"$scratch/said"
-	attempt 'the gate passes what is below the limit' grep '^1 passed, 0 failed, 1 skipped$' "$scratch/said"
-	gate 2.99 >"$scratch/said"
-	attempt 'the gate fails what is above the limit' grep '^0 passed, 1 failed, 1 skipped$' "$scratch/said"
-	attempt 'so does its exit status' sh -c "! python3 '$srcdir/bench/gate' '$scratch/program' '$scratch/limits'"
+	judges 'below the limit' 'a/b, 1' 3.06 0 '1 passed, 0 failed, 1 skipped'
+	judges 'above the limit' 'a/b, 1' 2.99 1 '0 passed, 1 failed, 1 skipped'
+	judges 'a limit of what was not measured, and none of what was' 'a/b, 2' 3.06 1 '0 passed, 2 failed, 1 skipped'
+	attempt 'the gate: --record' python3 "$srcdir/bench/gate" "$scratch/program" "$scratch/limits" --record
+	attempt 'the gate: what it has recorded' grep '"calls": 3.06' "$scratch/limits"
+	attempt 'the gate: an unknown option is an error' \
+		sh -c "! python3 '$srcdir/bench/gate' '$scratch/program' '$scratch/limits' --recrod"
 fi
 
 attempt '--help' $bench --help
