@@ -74,17 +74,46 @@ static int write_rest(struct connection *connection, const uv_buf_t parts[2], si
 	return rc;
 }
 
-static int reply(struct connection *connection, unsigned status, const char *reason)
+static char *put(char *at, const char *text, size_t size)
+{
+	memcpy(at, text, size);
+	return at + size;
+}
+
+static char *put_number(char *at, size_t number)
+{
+	char digits[24];
+	size_t begin = sizeof digits;
+
+	do
+		digits[--begin] = (char)('0' + number % 10);
+	while ((number /= 10) > 0);
+	return put(at, digits + begin, sizeof digits - begin);
+}
+
+#define PUT(at, text) put(at, text, sizeof(text) - 1)
+
+/* By hand: snprintf() would take more than all the rest of the server. */
+static size_t write_head(char head[MOST_HEAD], bool last)
+{
+	char *at = PUT(head, "HTTP/1.1 200 OK\r\nDate: ");
+
+	at = put(at, date, DATE_SIZE - 1);
+	at = PUT(at, "\r\nContent-Type: " PAGE_TYPE "\r\nContent-Length: ");
+	at = put_number(at, page.size);
+	at = last ? PUT(at, "\r\nConnection: close\r\n\r\n") : PUT(at, "\r\n\r\n");
+	return (size_t)(at - head);
+}
+
+static int reply(struct connection *connection)
 {
 	char head[MOST_HEAD];
-	int size = snprintf(head, sizeof head,
-	                    "HTTP/1.1 %u %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n%s\r\n",
-	                    status, reason, date, PAGE_TYPE, page.size, connection->last ? "Connection: close\r\n" : "");
+	size_t size = write_head(head, connection->last);
 	uv_buf_t parts[2] = {uv_buf_init(head, (unsigned)size), uv_buf_init(page.bytes, (unsigned)page.size)};
 	int sent = uv_try_write((uv_stream_t *)&connection->tcp, parts, 2);
 
 	/* UV_EAGAIN is nothing written, and another error is uv_write()'s, too. */
-	if (sent != size + (int)page.size)
+	if (sent != (int)(size + page.size))
 		return write_rest(connection, parts, sent > 0 ? (size_t)sent : 0);
 	if (connection->last)
 		end(connection);
@@ -115,7 +144,7 @@ static int on_complete(http_machine *parser)
 	struct connection *connection = parser->data;
 
 	connection->last = !parser_keeps_alive(parser);
-	return reply(connection, 200, "OK");
+	return reply(connection);
 }
 
 static const http_callbacks settings = {
