@@ -24,7 +24,7 @@ static const struct subcommand subcommands[] = {
 	{"idle", bench_idle, "echo beside 10,000 silent connections, and without them", {0}},
 	{"connect", bench_connect, "connections that come, send a message, get it back and go", {0}},
 	{"http", bench_http, "a page of 64 bytes over HTTP, asked for by wrk (slots of 1 s)", {.slot = 1}},
-	{"timers", bench_timers, "a million timers: start, stop, move, expire (of 5 slots, unless said)", {.rounds = 5}},
+	{"timers", bench_timers, "a million timers: start, stop, move, expire (of 6 slots, unless said)", {.rounds = 6}},
 	{"wakeup", bench_wakeup, "a wakeup of a loop that one is pending for", {0}},
 	{"tasks", bench_tasks, "jobs posted to a loop by 1, 2 and 4 threads", {0}},
 	{"writers", bench_writers, "threads (--threads) that write requests of 64 bytes to one connection", {0}},

@@ -50,6 +50,24 @@ def scaled(summary, function):
     return result
 
 
+def compared(summary, other, function):
+    """The summary of function(value, the other's), where neither is known better than its own interval."""
+    if summary is None or other is None:
+        return None
+    result = scaled(summary, lambda value: function(value, other["median"]))
+    ends = [function(summary[one], other[two]) for one in ("low", "high") for two in ("low", "high")]
+    result["low"], result["high"] = min(ends), max(ends)
+    return result
+
+
+def over(value, by):
+    return value / by
+
+
+def under(value, by):
+    return by / value
+
+
 def row_of(what, goal_text, summary, goal, unit="", at_least=False, note=""):
     if summary is None:
         return (what, goal_text, "not measured", OPEN)
@@ -79,8 +97,7 @@ def echo_goals(results):
         loop = results.find(name, "io_uring", cpu, "ratio")
         rows.append(row_of(what, f"≤ {goal}", summary, goal))
         if summary and loop:
-            compared = scaled(summary, lambda value, by=loop["median"]: value / by)
-            rows.append(row_of(what + ", over the loop written by hand", "≤ 1.05", compared, 1.05))
+            rows.append(row_of(what + ", over the loop written by hand", "≤ 1.05", compared(summary, loop, over), 1.05))
     return rows
 
 
@@ -115,7 +132,7 @@ def idle_goals(results):
     rows = []
     for who in ("watch/epoll", "socket/epoll", "watch/io_uring", "socket/io_uring"):
         own = results.find("idle", f"brink-{who}, {idle} idle", cpu, "ratio")
-        summary = scaled(own, lambda value: by_hand["median"] / value) if own and by_hand else None
+        summary = compared(own, by_hand, under)
         rows.append(row_of(f"throughput beside {idle} idle connections, {who}, over the hand-written loop's", "≥ 0.98",
                            summary, .98, at_least=True))
     return rows
@@ -147,8 +164,8 @@ def write_goals(results):
         name = f"writers-{threads}"
         own = results.find(name, mine, "request", "value")
         peers = [results.find(name, peer, "request", "value") for peer in ("mutex", "libuv-write", "bufferevent")]
-        best = min((peer["median"] for peer in peers if peer), default=None)
-        summary = scaled(own, lambda ns, by=best: by / ns) if own and best else None
+        best = min((peer for peer in peers if peer), key=lambda peer: peer["median"], default=None)
+        summary = compared(own, best, under)
         rows.append(row_of(f"{threads} threads writing, over the best of mutex, libuv and bufferevent", f"≥ {factor}",
                            summary, factor, at_least=True))
     for part, goal in (("p99", 1), ("p99.9", 10)):
@@ -157,7 +174,7 @@ def write_goals(results):
                            own and scaled(own, lambda ns: ns / 1000), goal, " µs"))
     own = results.find("writers-1", mine, "request", "value")
     flat = results.find("writers-1", "double-buffer", "request", "value")
-    summary = scaled(own, lambda ns: flat["median"] / ns) if own and flat else None
+    summary = compared(own, flat, under)
     rows.append(row_of("1 thread writing, over the double buffer", "≥ 0.9", summary, .9, at_least=True))
     rows.append(row_of("light load: submit to receipt, p50, over write()", "≤ 1.05",
                        results.find("latency", mine, "submit to receipt, p50", "ratio"), 1.05))
@@ -172,11 +189,11 @@ def http_goals(results):
         for backend in ("epoll", "io_uring"):
             for quantity, name in ((rate, "requests a second"), (cpu, "requests for the server's CPU time")):
                 own = results.find("http", f"brink-http/{backend}", quantity, "ratio")
-                # The reference's own row compares it with itself.
-                beside = 1 if peer == "evhttp" else (results.find("http", peer, quantity, "ratio") or {}).get("median")
-                summary = None
-                if own and beside and results.find("http", peer, quantity, "value"):
-                    summary = scaled(own, lambda value, by=beside, up=quantity == rate: value / by if up else by / value)
+                # Its ratio is to evhttp already, of which the own row compares it with itself.
+                beside = {"median": 1, "low": 1, "high": 1}
+                if peer != "evhttp":
+                    beside = results.find("http", peer, quantity, "ratio")
+                summary = compared(own, beside, over if quantity == rate else under)
                 rows.append(row_of(f"HTTP keep-alive under wrk: {name}, {backend}, {what}", f"≥ {goal}", summary, goal,
                                    at_least=True))
     return rows
@@ -256,6 +273,18 @@ def timers_text(results, *words):
 def describe(machine):
     return (f"{machine['system']}, {machine['architecture']}, {machine['processors']} processors ({machine['processor']}), "
             f"libbrink {machine['libbrink']} by {machine['build']}")
+
+
+def rounds_text(results):
+    """Of how many ratios the medians are."""
+    rounds = {name: run["settings"]["rounds"] for name, run in results.runs.items() if name != "counts"}
+    usual = max(rounds.values(), key=list(rounds.values()).count)
+    others = ", ".join(f"{name} {count}" for name, count in rounds.items() if count != usual)
+    text = f"The median of {usual} such ratios is shown" + (f" (of {others})." if others else ".")
+    # See interval_cut() in statistics.c.
+    for count in sorted({count for count in rounds.values() if count < 6}):
+        text += f" Of {count} the interval is all of their range, and {100 * (1 - 2 / 2 ** count):.0f}% sure."
+    return text
 
 
 def machine_text(results):
@@ -338,7 +367,7 @@ def main(folder, document):
         sys.exit(f"report: there is nothing in {folder}")
     make_plots(results)
     makers = {"machine": machine_text, "goals": goals_text, "behind": behind_text, "table": results_text,
-              "timers": timers_text}
+              "timers": timers_text, "rounds": rounds_text}
     plots = os.path.relpath(folder, Path(document).parent)
 
     def replace(match):
