@@ -52,6 +52,10 @@ run()
 	failed=0
 	{
 		for report in valgrind/"$name".*.report; do
+			[ -f "$report" ] || {
+				fail "$name: no report"
+				continue
+			}
 			complaint=$(complaint_about "$report" "$main")
 			if [ -z "$complaint" ]; then
 				passed=$((passed + 1))

@@ -245,6 +245,8 @@ int main(int argc, char **argv)
 		if (infos[i].status == 0 && (argc < 2 || strcmp(argv[1], infos[i].name) == 0))
 			start(infos[i].name, (unsigned)place++, works);
 	failed = wait_for_all();
+	if (*passed == 0 && failed == 0)
+		fputs("faults: nothing was run\n", stderr);
 	printf("%u passed, %u failed\n", *passed, failed);
-	return failed > 0;
+	return failed > 0 || *passed == 0;
 }
