@@ -68,58 +68,6 @@ static void pool_has_no_broken_one(enum kind kind)
 	close_client_scene(&scene);
 }
 
-static void pool_closes_idle(enum kind kind)
-{
-	struct client_scene scene;
-	brink_socket *taken, *idle;
-	int peers[2];
-
-	open_client_scene(&scene, kind, BRINK_CLIENT_POOLED);
-	scene.options.idle_timeout = BRINK_MS(40);
-	make_client(&scene);
-	taken = take_connection(&scene);
-	peers[0] = accept_plain(scene.stage.server.listener);
-	idle = take_connection(&scene);
-	peers[1] = accept_plain(scene.stage.server.listener);
-	brink_client_give(scene.client, idle);
-	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 1);
-	CHECK_EQ(scene.stage.seen.error, 0);
-	expect_end(peers[1]);
-	/* One that is taken may be silent for as long as it likes. */
-	turn_for(scene.stage.loop, BRINK_MS(120));
-	CHECK_EQ(scene.stage.seen.closes, 1);
-	write_on(taken, "here");
-	read_text(scene.stage.loop, peers[0], "here");
-	brink_client_give(scene.client, taken);
-	RUN_UNTIL(scene.stage.loop, scene.stage.seen.closes == 2);
-	close_fd(&peers[0]);
-	close_fd(&peers[1]);
-	close_client_scene(&scene);
-}
-
-/* What a peer says to nobody is no use of the connection. */
-static void pool_closes_idle_with_chatter(enum kind kind)
-{
-	uint64_t deadline = hang_deadline();
-	struct client_scene scene;
-	int peer;
-
-	open_client_scene(&scene, kind, BRINK_CLIENT_POOLED);
-	scene.options.idle_timeout = BRINK_MS(100);
-	make_client(&scene);
-	brink_client_give(scene.client, take_connection(&scene));
-	peer = accept_plain(scene.stage.server.listener);
-	while (scene.stage.seen.closes == 0 && monotonic_now() < deadline) {
-		send(peer, "?", 1, MSG_NOSIGNAL);
-		turn_for(scene.stage.loop, BRINK_MS(5));
-	}
-	CHECK_EQ(scene.stage.seen.closes, 1);
-	CHECK_EQ(scene.stage.seen.error, 0);
-	CHECK(scene.stage.seen.size > 0);
-	close_fd(&peer);
-	close_client_scene(&scene);
-}
-
 /* A pool of one connection, which is taken. */
 static brink_socket *open_taken(struct client_scene *scene, enum kind kind)
 {
@@ -391,8 +339,6 @@ static void pool_destroyed_is_asked_again(enum kind kind)
 static const struct scenario scenarios[] = {
 	SCENARIO("client/pool-takes-and-gives", pool_takes_and_gives, KINDS_STREAM),
 	SCENARIO("client/pool-has-no-broken-one", pool_has_no_broken_one, KINDS_STREAM),
-	SCENARIO("client/pool-closes-idle", pool_closes_idle, KINDS_STREAM),
-	SCENARIO("client/pool-closes-idle-with-chatter", pool_closes_idle_with_chatter, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-in-turn", pool_waiters_in_turn, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-cancelled", pool_waiters_cancelled, KINDS_STREAM),
 	SCENARIO("client/pool-waiters-without-descriptors", pool_waiters_without_descriptors, KINDS_STREAM),

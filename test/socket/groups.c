@@ -15,7 +15,7 @@ const struct group *const groups[] = {
 	&http_memory_group, &http_client_group, &http_cut_group, &http_stop_group, &http_late_group, &http_bound_group,
 	&server_accept_group, &server_serve_group, &server_stop_group, &server_peers_group, &server_options_group,
 	&connect_outcome_group, &connect_race_group, &timeout_open_group, &revive_group,
-	&client_single_group, &client_pool_group, &client_group,
+	&client_single_group, &client_pool_group, &client_idle_group, &client_group,
 	&transport_group, &transport_cross_group, &tls_group,
 	&resolver_group, &resolver_end_group, &resolver_family_group, &dial_group, &dial_end_group, &socket_name_group,
 	&stress_write_group, &stress_ids_group, &stress_connect_group, &stress_end_group, &stress_server_group,

@@ -51,6 +51,7 @@ extern const struct group datagram_peer_group; /* datagram_peer.c: connected one
 extern const struct group datagram_receive_group; /* datagram_receive.c */
 extern const struct group datagram_send_group; /* datagram_send.c */
 extern const struct group client_group; /* client_kinds.c */
+extern const struct group client_idle_group; /* client_idle.c */
 extern const struct group client_pool_group; /* client_pool.c */
 extern const struct group client_single_group; /* client_single.c */
 extern const struct group connect_outcome_group; /* connect_outcome.c */

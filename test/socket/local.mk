@@ -7,6 +7,7 @@ libsocket_scenarios_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/test/conforman
 libsocket_scenarios_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 libsocket_scenarios_la_SOURCES = $(harness_common_files) \
 	%reldir%/address_text.c \
+	%reldir%/client_idle.c \
 	%reldir%/client_kinds.c \
 	%reldir%/client_pool.c \
 	%reldir%/client_scene.c \
