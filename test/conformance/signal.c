@@ -340,12 +340,20 @@ static void taken_away(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+static void spoil_errno(int number)
+{
+	(void)number;
+	errno = EIO;
+}
+
+/* Also where a handler that ours calls in turn changes it. */
 static void errno_is_kept(enum kind kind)
 {
 	brink_loop *loop = new_loop();
 	struct catcher catcher;
 
 	(void)kind;
+	CHECK(signal(SIGUSR1, spoil_errno) != SIG_ERR);
 	catch_signal(loop, &catcher, SIGUSR1);
 	for (int i = 0; i < 3; i++) {
 		errno = ENOTTY;
@@ -372,6 +380,14 @@ static void stopped_before_its_call(enum kind kind)
 	some_turns(loop);
 	CHECK_EQ(first.calls, 0);
 	CHECK_EQ(second.calls, 0);
+	/* Nor is it news to who asks afterwards. */
+	catch_signal(loop, &first, SIGUSR1);
+	raise(SIGUSR1);
+	let_go(&first);
+	catch_signal(loop, &first, SIGUSR1);
+	some_turns(loop);
+	CHECK_EQ(first.calls, 0);
+	let_go(&first);
 	let_go(&second);
 	CHECK_OK(brink_loop_destroy(loop));
 }
