@@ -2,6 +2,8 @@
 #include "datagram_stage.h"
 #include "groups.h"
 
+#include <net/if.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -264,11 +266,79 @@ static void joined_after_a_refusal(enum kind kind)
 	each_internet_family(refused_family);
 }
 
+/* ---- what may not go as one ---- */
+
+#define PAIRS 4u
+
+static struct post *start_anywhere(brink_loop *loop)
+{
+	struct post *post = open_post(loop, AF_INET);
+
+	post->options.address = "0.0.0.0:0";
+	start_post(post);
+	need_segments(post);
+	return post;
+}
+
+/* One after the other from two addresses, twice each. */
+static void from_where_each_says(enum kind kind)
+{
+	static const char *const hosts[] = {"127.0.0.1:1", "127.0.0.2:1"};
+	brink_loop *loop = new_loop();
+	struct post *post = start_anywhere(loop);
+	struct brink_address to, from[2], came;
+	int plain = open_plain(AF_INET, &to);
+
+	(void)kind;
+	for (unsigned i = 0; i < 2; i++)
+		CHECK_OK(brink_address_parse(&from[i], hosts[i]));
+	for (unsigned i = 0; i < 2 * PAIRS; i++) {
+		prepare(i, i, 100, &to);
+		packets[i].from = &from[i / 2 % 2];
+	}
+	CHECK_EQ(brink_datagram_send_many(post->socket, packets, 2 * PAIRS), 2 * PAIRS);
+	for (unsigned i = 0; i < 2 * PAIRS; i++) {
+		const struct sockaddr_in *expected = (const struct sockaddr_in *)(const void *)&from[i / 2 % 2].storage;
+
+		CHECK_EQ(receive_plain(plain, i, &came), 100);
+		CHECK_EQ(((const struct sockaddr_in *)(const void *)&came.storage)->sin_addr.s_addr,
+		         expected->sin_addr.s_addr);
+	}
+	CHECK_EQ(counters_of(post).joined, 2 * PAIRS);
+	close_plain(&plain, &to);
+	close_post(post);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+/* By an interface that is named, and by any. */
+static void by_the_interface_of_each(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct post *post = start_anywhere(loop);
+	struct brink_address to;
+	int plain = open_plain(AF_INET, &to);
+
+	(void)kind;
+	for (unsigned i = 0; i < 2 * PAIRS; i++) {
+		prepare(i, i, 100, &to);
+		packets[i].interface_index = i % 2 * if_nametoindex("lo");
+	}
+	CHECK_EQ(brink_datagram_send_many(post->socket, packets, 2 * PAIRS), 2 * PAIRS);
+	for (unsigned i = 0; i < 2 * PAIRS; i++)
+		CHECK_EQ(receive_plain(plain, i, NULL), 100);
+	CHECK_EQ(counters_of(post).joined, 0);
+	close_plain(&plain, &to);
+	close_post(post);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("datagram-offload/joined-for-anybody", joined_for_anybody, KIND_NONE),
 	SCENARIO("datagram-offload/cut-into-what-they-were", cut_into_what_they_were, KIND_NONE),
 	SCENARIO("datagram-offload/in-several-calls", in_several_calls, KIND_NONE),
 	SCENARIO("datagram-offload/any-mixture", any_mixture, KIND_NONE),
+	SCENARIO("datagram-offload/from-where-each-says", from_where_each_says, KIND_NONE),
+	SCENARIO("datagram-offload/by-the-interface-of-each", by_the_interface_of_each, KIND_NONE),
 	SCENARIO("datagram-offload/joined-after-a-refusal", joined_after_a_refusal, KIND_NONE),
 	NO_MORE_SCENARIOS,
 };
