@@ -401,6 +401,24 @@ static void run_for_nobody(brink_loop *loop, unsigned children)
 		brink_loop_ref(loop);
 }
 
+static void reaped_by_others(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct patient patient = start_patient(3);
+	struct nurse nurse;
+
+	(void)kind;
+	watch_patient(loop, &nurse, &patient);
+	end_patient(&patient);
+	await_zombie(&patient);
+	reap(&patient, 3 << 8);
+	CHECK_EQ(brink_loop_run(loop), 0);
+	CHECK_EQ(nurse.calls, 1);
+	CHECK_EQ(nurse.status, -1);
+	CHECK_EQ(nurse.child.status, -1);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* It has ended, and cannot be reaped: the loop sleeps, and reaps it when its tracer has. */
 static void traced_by_another(enum kind kind)
 {
@@ -517,6 +535,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("process/restarted-in-its-call", restarted_in_its_call, 0, .promises = {7, 22}),
 	SCENARIO("process/two-loops", two_loops, 0, .promises = {22}),
 	SCENARIO("process/others-are-left-alone", others_are_left_alone, 0, .promises = {22}),
+	SCENARIO("process/reaped-by-others", reaped_by_others, 0, .promises = {22}),
 	SCENARIO("process/traced-by-another", traced_by_another, 0, .promises = {2, 22}),
 	SCENARIO("process/each-is-one-reason", each_is_one_reason, 0, .promises = {22}),
 	SCENARIO("process/beside-the-signal", beside_the_signal, 0, .promises = {22}),
