@@ -133,6 +133,7 @@ static _Noreturn void run_traced(const struct contender *contender, const char *
 	size_t count = 0;
 	ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
 
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* the tracer's, too */
 	self[length < 0 ? 0 : length] = '\0';
 	snprintf(numbers[0], sizeof numbers[0], "%zu", contender->page);
 	snprintf(numbers[1], sizeof numbers[1], "%d", listener);
