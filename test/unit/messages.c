@@ -295,6 +295,19 @@ static void detection(void)
 	passed("the connection stays with the protocol that took its first message");
 }
 
+/* For the next life of its connection, which may speak another protocol. */
+static void begun_anew(void)
+{
+	start(both, 2);
+	feed_length(3);
+	expect(false, "bbb");
+	brink__cutter_reset(&cutter);
+	feed("GET\n", 4);
+	expect(false, "GET");
+	stop();
+	passed("a connection that is begun anew may speak the other protocol");
+}
+
 static void garbage(void)
 {
 	static const unsigned char versions[] = {0xeb, 'B', 'R', 'K', 2}, flags[] = {0xeb, 'B', 'R', 'K', 1, 4};
@@ -346,6 +359,40 @@ static int parse_counting(brink_socket *socket, brink_buffer *bytes, int at_end,
 	if (length < 1000)
 		return BRINK_PARSE_MORE;
 	return brink_buffer_cut(bytes, &message->body, 1000) == 1000 ? BRINK_PARSE_MESSAGE : -ENOMEM;
+}
+
+/* Takes it for its own until there is more of it, and leaves its traces there. */
+static int parse_hasty(brink_socket *socket, brink_buffer *bytes, int at_end, brink_message *message, void *arg)
+{
+	(void)socket, (void)at_end;
+	CHECK(brink_buffer_append(&message->body, "x", 1) == 0);
+	message->id = message->state = message->needed = 1;
+	message->kind = message->flags = 1;
+	message->data = arg;
+	return brink_buffer_length(bytes) < 3 ? BRINK_PARSE_MORE : BRINK_PARSE_NOT_MINE;
+}
+
+static int parse_fresh(brink_socket *socket, brink_buffer *bytes, int at_end, brink_message *message, void *arg)
+{
+	(void)socket, (void)at_end, (void)arg;
+	CHECK(brink_buffer_length(&message->body) == 0 && message->data == NULL);
+	CHECK(message->id == 0 && message->state == 0 && message->needed == 0);
+	CHECK(message->kind == 0 && message->flags == 0);
+	return brink_buffer_cut(bytes, &message->body, 3) == 3 ? BRINK_PARSE_MESSAGE : -ENOMEM;
+}
+
+static void zero_for_each(void)
+{
+	const struct brink_protocol protocols[] = {{.name = "hasty", .parse = parse_hasty, .arg = &in},
+	                                           {.name = "fresh", .parse = parse_fresh}};
+
+	start(protocols, 2);
+	feed("ab", 2);
+	expect_nothing(false);
+	feed("c", 1);
+	expect(false, "abc");
+	stop();
+	passed("what one protocol leaves in the message, the next does not find");
 }
 
 static void needed_is_waited_for(void)
@@ -500,8 +547,10 @@ int main(int argc, char **argv)
 	limits_of_lines();
 	limits_of_lengths();
 	detection();
+	begun_anew();
 	garbage();
 	cut_short();
+	zero_for_each();
 	needed_is_waited_for();
 	bad_answers();
 	endless_line();
