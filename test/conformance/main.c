@@ -75,14 +75,22 @@ static void add_rehearsed(struct options *options, const char *pattern)
 	options->rehearsed[options->rehearsed_count++] = pattern;
 }
 
+/* Of two only one would be heeded, and nobody would see which. */
+static void set_once(const char **option, const char *argument, const char *value)
+{
+	if (*option != NULL)
+		bad_usage("given twice", argument);
+	*option = value;
+}
+
 static void read_option(struct plan *plan, struct options *options, const char *argument)
 {
 	const char *value;
 
 	if ((value = option_value(argument, "--backend=")) != NULL)
-		options->backends = value;
+		set_once(&options->backends, argument, value);
 	else if ((value = option_value(argument, "--match=")) != NULL)
-		options->match = value;
+		set_once(&options->match, argument, value);
 	else if ((value = option_value(argument, "--format=")) != NULL)
 		set_format(plan, value);
 	else if ((value = option_value(argument, "--rehearse=")) != NULL)
@@ -122,11 +130,13 @@ static void rehearse_some(const struct plan *plan, const struct options *options
 int main(int argc, char **argv)
 {
 	struct plan plan = {.seed = (uint64_t)time(NULL)};
-	struct options options = {.backends = DEFAULT_BACKENDS};
+	struct options options = {.backends = NULL};
 	size_t driver_failures;
 
 	for (int i = 1; i < argc; i++)
 		read_option(&plan, &options, argv[i]);
+	if (options.backends == NULL)
+		options.backends = DEFAULT_BACKENDS;
 	if (options.list) {
 		list_scenarios(options.match);
 		return 0;

@@ -105,6 +105,7 @@ exits 2 --backend=no-such-backend
 exits 2 --format=no-such-format
 exits 2 --seed=x
 exits 2 --no-such-option
+exits 2 --match=pass/nothing --match=fail/check
 exits 0 --list
 
 echo "$passed passed, $failed failed"
