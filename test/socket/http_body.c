@@ -146,6 +146,31 @@ static void continued_as_listed(enum kind kind)
 	close_web(&web);
 }
 
+/* Of HTTP/1.0 nothing is expected, whatever it says. */
+static void expected_too_early(enum kind kind)
+{
+	static const char *const expected[] = {"100-continue", "a-miracle"};
+	struct web web;
+	char text[200];
+
+	open_web(&web, kind, ONE_LOOP);
+	start_web(&web);
+	for (size_t i = 0; i < sizeof expected / sizeof expected[0]; i++) {
+		int fd = visit(&web);
+
+		snprintf(text, sizeof text, "POST /e HTTP/1.0\r\n" HOST "Expect: %s\r\nContent-Length: 3\r\n\r\n",
+		         expected[i]);
+		ask(&web, fd, text);
+		for (int turns = 0; turns < 5; turns++)
+			turn_briefly(web.service.loop);
+		CHECK(!ready_now(fd, BRINK_READ));
+		ask(&web, fd, "abc");
+		expect_body(&web, fd, 200, "POST /e h\nabc");
+		close_fd(&fd);
+	}
+	close_web(&web);
+}
+
 static void count_part(brink_http_request *request, brink_buffer *part, int state, void *arg)
 {
 	struct web *web = arg;
@@ -490,6 +515,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("http-body/chunked", chunked, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-body/streamed-back", streamed_back, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-body/continued", continued, KIND_TCP),
+	SCENARIO("http-body/expected-too-early", expected_too_early, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-body/continued-as-listed", continued_as_listed, KIND_TCP | KIND_UNIX),
 	SCENARIO("http-body/continued-when-read", continued_when_read, KIND_TCP),
 	SCENARIO("http-body/not-continued", not_continued, KIND_TCP),

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define A16 "aaaaaaaaaaaaaaaa"
+#define A64 A16 A16 A16 A16
 #define HOST "Host: h\r\n"
 #define NEXT "GET /smuggled HTTP/1.1\r\n" HOST "\r\n"
 
@@ -101,6 +103,7 @@ static const struct row {
 	{"GET http://:80/ HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"GET http://a:b:c[/ HTTP/1.1\r\n" HOST "\r\n", 400},
 	{"GET http://[::1/ HTTP/1.1\r\n" HOST "\r\n", 400},
+	{"GET http://" A64 A64 A64 A64 "/ HTTP/1.1\r\n" HOST "\r\n", 400}, /* longer than any name */
 	/* where the body ends */
 	{"POST / HTTP/1.1\r\n" HOST "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" NEXT, 400},
 	{"POST / HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n" NEXT, 400},
