@@ -54,7 +54,7 @@ check_PROGRAMS += %reldir%/brink-bench
 	%reldir%/timers.c \
 	%reldir%/write_brink.c \
 	%reldir%/writers.c
-%canon_reldir%_brink_bench_CPPFLAGS = -I$(srcdir)/include -D_GNU_SOURCE=1 -DBENCH_CFLAGS='"$(CFLAGS)"'
+%canon_reldir%_brink_bench_CPPFLAGS = $(PUBLIC_CPPFLAGS) -D_GNU_SOURCE=1 -DBENCH_CFLAGS='"$(CFLAGS)"'
 %canon_reldir%_brink_bench_CFLAGS = $(AM_CFLAGS)
 %canon_reldir%_brink_bench_LDFLAGS = $(AM_LDFLAGS) -static
 %canon_reldir%_brink_bench_LDADD = libbrink.la $(PTHREAD_LIBS)

@@ -15,7 +15,7 @@ harness_files = %reldir%/main.c %reldir%/report.c
 
 # It knows only what an outsider does: the public headers. Compiled once for all programs that have it.
 noinst_LTLIBRARIES += libscenarios.la
-libscenarios_la_CPPFLAGS = -I$(srcdir)/include $(CUNIT_CFLAGS)
+libscenarios_la_CPPFLAGS = $(PUBLIC_CPPFLAGS) $(CUNIT_CFLAGS)
 libscenarios_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 libscenarios_la_SOURCES = $(harness_common_files) \
 	%reldir%/backend.c \
@@ -81,7 +81,7 @@ long_tests += brink-conformance$(EXEEXT)
 # That the harness finds out what is wrong, and that the plain driver works.
 check_PROGRAMS += conformance-self-test
 conformance_self_test_SOURCES = $(harness_common_files) $(harness_files) %reldir%/driver_plain.c %reldir%/self/bad.c
-conformance_self_test_CPPFLAGS = -I$(srcdir)/include
+conformance_self_test_CPPFLAGS = $(PUBLIC_CPPFLAGS)
 conformance_self_test_LDADD = libbrink.la $(PTHREAD_LIBS)
 
 EXTRA_DIST += %reldir%/promises.sh %reldir%/self/test.sh

@@ -5,7 +5,7 @@ EXTRA_DIST += %reldir%/sys/event.h %reldir%/kqueue.c
 if STAND_IN
 check_LTLIBRARIES += libstand-in.la
 libstand_in_la_SOURCES = %reldir%/kqueue.c
-libstand_in_la_CPPFLAGS = -I$(srcdir)/%reldir%
+libstand_in_la_CPPFLAGS = $(SYSTEM_CPPFLAGS) -I$(srcdir)/%reldir%
 libstand_in_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 
 # What the library is made of. Its other backend is what kqueue's event traces are
@@ -36,13 +36,13 @@ kqueue_trace_SOURCES = %reldir%/record.h %reldir%/trace.c %reldir%/trace.h %reld
 if STAND_IN
 check_PROGRAMS += kqueue-trace
 TESTS += kqueue-trace$(EXEEXT)
-kqueue_trace_CPPFLAGS = -I$(srcdir)/%reldir%
+kqueue_trace_CPPFLAGS = $(SYSTEM_CPPFLAGS) -I$(srcdir)/%reldir%
 kqueue_trace_LDADD = libstand-in.la $(PTHREAD_LIBS)
 else
 if BACKEND_KQUEUE
 check_PROGRAMS += kqueue-trace
 TESTS += kqueue-trace$(EXEEXT)
-kqueue_trace_CPPFLAGS =
+kqueue_trace_CPPFLAGS = $(SYSTEM_CPPFLAGS)
 kqueue_trace_LDADD = $(PTHREAD_LIBS)
 endif
 endif

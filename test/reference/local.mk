@@ -8,11 +8,11 @@ reference_SOURCES = \
 	%reldir%/scripts.c \
 	%reldir%/side_brink.c \
 	%reldir%/side_uv.c
-reference_CPPFLAGS = -I$(srcdir)/include $(LIBUV_CFLAGS)
+reference_CPPFLAGS = $(PUBLIC_CPPFLAGS) $(LIBUV_CFLAGS)
 reference_LDADD = libbrink.la $(LIBUV_LIBS) $(PTHREAD_LIBS)
 
 check_PROGRAMS += %reldir%/embed
-%canon_reldir%_embed_CPPFLAGS = -I$(srcdir)/include $(LIBUV_CFLAGS)
+%canon_reldir%_embed_CPPFLAGS = $(PUBLIC_CPPFLAGS) $(LIBUV_CFLAGS)
 %canon_reldir%_embed_LDADD = libbrink.la $(LIBUV_LIBS) $(PTHREAD_LIBS)
 
 TESTS += reference$(EXEEXT) %reldir%/embed

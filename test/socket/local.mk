@@ -3,7 +3,7 @@
 
 # Compiled once for all programs that have it.
 check_LTLIBRARIES += libsocket-scenarios.la
-libsocket_scenarios_la_CPPFLAGS = -I$(srcdir)/include -I$(srcdir)/test/conformance $(CUNIT_CFLAGS) $(OPENSSL_CFLAGS)
+libsocket_scenarios_la_CPPFLAGS = $(PUBLIC_CPPFLAGS) -I$(srcdir)/test/conformance $(CUNIT_CFLAGS) $(OPENSSL_CFLAGS)
 libsocket_scenarios_la_LIBTOOLFLAGS = $(STATIC_ONLY)
 libsocket_scenarios_la_SOURCES = $(harness_common_files) \
 	%reldir%/address_text.c \
