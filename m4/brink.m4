@@ -13,6 +13,11 @@ AC_DEFUN([BRINK_C11], [
 		[AC_MSG_ERROR([a C11 compiler is needed (Debian: gcc or clang)])])
 ])
 
+dnl BRINK_YES_OR_NO(NAME): what --enable-NAME was given is one of them; another word would be taken for "no".
+AC_DEFUN([BRINK_YES_OR_NO], [
+	AS_CASE([$enable_$1], [yes|no], [], [AC_MSG_ERROR([--enable-$1 takes yes or no, not "$enable_$1"])])
+])
+
 dnl brink_werror: -Werror, for the checks to which a warning is an answer. It is none where the compiler
 dnl warns of every program, by the flags that configure was given.
 AC_DEFUN([BRINK_WERROR], [
@@ -66,6 +71,7 @@ AC_DEFUN([BRINK_ARG_WARNINGS], [
 	AC_ARG_ENABLE([werror],
 		[AS_HELP_STRING([--enable-werror], [make the compiler's warnings errors])],
 		[], [enable_werror=no])
+	BRINK_YES_OR_NO([werror])
 	WARN_CFLAGS=
 	m4_foreach_w([brink_warning], [-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
 		-Wmissing-prototypes -Wpointer-arith -Wundef],
