@@ -14,6 +14,12 @@
 #include <stdatomic.h>
 #include <string.h>
 
+/* As the C library has them: unsigned in musl. */
+#define MMSG_FLAGS(flags) \
+	_Generic(&sendmmsg, int (*)(int, struct mmsghdr *, unsigned, unsigned): (unsigned)(flags), default: (flags))
+/* As the C library has it: an int in musl. */
+#define IOCTL_REQUEST(request) _Generic(&ioctl, int (*)(int, int, ...): (int)(request), default: (request))
+
 static struct fault present;
 static atomic_uint strike_at; /* 0: never */
 static atomic_uint count; /* threads call, too, some of which nobody waits for */
@@ -186,9 +192,9 @@ MOVING(ssize_t, readv, (int fd, const struct iovec *parts, int part_count), (fd,
 MOVING(ssize_t, recv, (int fd, void *bytes, size_t size, int flags), (fd, bytes, size, flags))
 MOVING(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags), (fd, message, flags))
 MOVING(int, recvmmsg, (int fd, struct mmsghdr *messages, unsigned message_count, int flags, struct timespec *timeout),
-       (fd, messages, message_count, flags, timeout))
+       (fd, messages, message_count, MMSG_FLAGS(flags), timeout))
 MOVING(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned message_count, int flags),
-       (fd, messages, message_count, flags))
+       (fd, messages, message_count, MMSG_FLAGS(flags)))
 FAULTY(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t length),
        (fd, level, name, value, length))
 FAULTY(int, shutdown, (int fd, int how), (fd, how))
@@ -263,7 +269,7 @@ int faulty_ioctl(int fd, unsigned long command, ...)
 	va_start(arguments, command);
 	value = va_arg(arguments, void *);
 	va_end(arguments);
-	return strikes("ioctl") ? -1 : ioctl(fd, command, value);
+	return strikes("ioctl") ? -1 : ioctl(fd, IOCTL_REQUEST(command), value);
 }
 
 /* pidfd_open(2) */

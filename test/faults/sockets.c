@@ -295,10 +295,12 @@ static ssize_t read_it(void *state, int fd, const struct iovec *parts, int count
 
 static ssize_t write_it(void *state, int fd, const struct iovec *parts, int count, unsigned *waits)
 {
-	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts, .msg_iovlen = (size_t)count};
-	ssize_t put = sendmsg(fd, &message, MSG_NOSIGNAL);
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)parts};
+	ssize_t put;
 
 	(void)state;
+	message.msg_iovlen = (__typeof__(message.msg_iovlen))count;
+	put = sendmsg(fd, &message, MSG_NOSIGNAL);
 	*waits = BRINK_WRITE;
 	return put < 0 ? -errno : put;
 }

@@ -100,11 +100,14 @@ static struct queue *queues;
 
 /* ---- the truth about a file ---- */
 
+/* As the C library has it: an int in musl. */
+#define IOCTL_REQUEST(request) _Generic(&ioctl, int (*)(int, int, ...): (int)(request), default: (request))
+
 static int64_t count(int fd, unsigned long request)
 {
 	int n = 0;
 
-	return ioctl(fd, request, &n) < 0 ? 0 : n;
+	return ioctl(fd, IOCTL_REQUEST(request), &n) < 0 ? 0 : n;
 }
 
 static int option(int fd, int level, int name)

@@ -25,6 +25,10 @@
 
 enum call { RECEIVE, SEND, CALLS };
 
+/* As the C library has them: unsigned in musl. */
+#define MMSG_FLAGS(flags) \
+	_Generic(&sendmmsg, int (*)(int, struct mmsghdr *, unsigned, unsigned): (unsigned)(flags), default: (flags))
+
 #define SHORT (-1) /* for an error: one message is moved */
 
 static struct {
@@ -70,7 +74,8 @@ int faulty_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
 	}
 	if (strikes(RECEIVE))
 		return -1;
-	return recvmmsg(fd, messages, fault.call == RECEIVE && fault.error == SHORT ? 1 : count, flags, timeout);
+	return recvmmsg(fd, messages, fault.call == RECEIVE && fault.error == SHORT ? 1 : count, MMSG_FLAGS(flags),
+	                timeout);
 }
 
 ssize_t faulty_recvmsg(int fd, struct msghdr *message, int flags)
@@ -89,7 +94,7 @@ int faulty_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 	for (unsigned i = 1; i < count; i++)
 		if (refuses_joined(&messages[i].msg_hdr))
 			count = i;
-	return sendmmsg(fd, messages, fault.call == SEND && fault.error == SHORT ? 1 : count, flags);
+	return sendmmsg(fd, messages, fault.call == SEND && fault.error == SHORT ? 1 : count, MMSG_FLAGS(flags));
 }
 
 ssize_t faulty_sendmsg(int fd, const struct msghdr *message, int flags)
