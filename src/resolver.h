@@ -38,6 +38,7 @@ struct brink__query {
 	char host[BRINK__HOST_MOST + 1];
 	char service[BRINK__SERVICE_MOST + 1];
 	int port; /* -1: the service is a name */
+	uint32_t scope; /* of a host that is a number; not in `host`, since not all who answer know of it */
 };
 
 /* resolver_query.c */

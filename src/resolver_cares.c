@@ -10,6 +10,7 @@
 #include "resolver_cares.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -52,11 +53,23 @@ static int error_of(struct brink__names *names, int status)
 	return -BRINK_ENAMEFAILED;
 }
 
+/* c-ares takes a service that it does not find for a number, as far as there are digits. */
+static bool is_no_service(const struct brink__query *query, const struct ares_addrinfo_node *node)
+{
+	struct brink_address address;
+
+	return query->port < 0 && node != NULL && query->service[0] >= '0' && query->service[0] <= '9' &&
+	       brink_address_from_sockaddr(&address, node->ai_addr, (socklen_t)node->ai_addrlen) == 0 &&
+	       brink_address_port(&address) == (uint16_t)strtoul(query->service, NULL, 0);
+}
+
 static int take_all(struct brink__query *query, const struct ares_addrinfo *answer)
 {
 	size_t count = 0;
 	int result;
 
+	if (is_no_service(query, answer->nodes))
+		return -BRINK_ENOSERVICE;
 	for (const struct ares_addrinfo_node *node = answer->nodes; node != NULL; node = node->ai_next)
 		count++;
 	result = count > 0 ? brink__query_reserve(query, count) : -BRINK_ENOADDRESS;

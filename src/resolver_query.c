@@ -6,6 +6,7 @@
 #include "resolver.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- the question ---- */
@@ -21,13 +22,20 @@ static int copy(char *to, const char *from, size_t length, size_t most)
 	return 0;
 }
 
+static bool is_letter_or_digit(char c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 /* The port of a service that is a number, or -1 for one that is a name. A number above all ports is
- * neither; some systems would cut it to 16 bits. */
+ * neither; some systems would cut it to 16 bits. They do so as well behind a sign or a blank. */
 static int read_port(const char *service, int *port)
 {
 	int number = 0;
 
 	*port = -1;
+	if (!is_letter_or_digit(service[0]))
+		return -EINVAL;
 	if (service[strspn(service, "0123456789")] != '\0')
 		return 0;
 	for (; *service != '\0' && number <= 65535; service++)
@@ -64,19 +72,46 @@ static int split(const char *text, char *host, char *service)
 	return result;
 }
 
+/* 1: `address` is of another family than is asked for, and that is the answer. */
+static int check_family(struct brink__query *query, const struct brink_address *address)
+{
+	if (query->family == AF_UNSPEC || query->family == address->storage.ss_family)
+		return 0;
+	query->error = -EAFNOSUPPORT;
+	return 1;
+}
+
 static int answer_with(struct brink__query *query, const struct brink_address *address)
 {
-	int family = address->storage.ss_family, result;
+	int result = check_family(query, address);
 
-	if (query->family != AF_UNSPEC && query->family != family) {
-		query->error = -EAFNOSUPPORT;
+	if (result == 1)
 		return 1;
-	}
 	result = brink__query_reserve(query, 1);
 	if (result < 0)
 		return result;
 	query->addresses[query->count++] = *address;
 	return 1;
+}
+
+/* A host that is a number, where only its service is to be asked for; 0 for any other, too. Told its family, c-ares
+ * asks no name server for it. */
+static int read_number(struct brink__query *query)
+{
+	char text[sizeof query->host + sizeof "[]:0"];
+	struct brink_address address;
+	int result;
+
+	snprintf(text, sizeof text, strchr(query->host, ':') != NULL ? "[%s]:0" : "%s:0", query->host);
+	result = brink_address_parse(&address, text);
+	if (result < 0)
+		return result == -EINVAL ? 0 : result;
+	if (address.storage.ss_family == AF_INET6)
+		query->scope = ((const struct sockaddr_in6 *)&address.storage)->sin6_scope_id;
+	query->host[strcspn(query->host, "%")] = '\0';
+	result = check_family(query, &address);
+	query->family = address.storage.ss_family;
+	return result;
 }
 
 static int read_name(struct brink__query *query, const char *text)
@@ -89,7 +124,9 @@ static int read_name(struct brink__query *query, const char *text)
 	if (result != -EINVAL || strncmp(text, "unix:", 5) == 0)
 		return result;
 	result = split(text, query->host, query->service);
-	return result == 0 ? read_port(query->service, &query->port) : result;
+	if (result == 0)
+		result = read_port(query->service, &query->port);
+	return result == 0 && query->port < 0 ? read_number(query) : result;
 }
 
 int brink__query_create(struct brink__query **created, const char *text, int family)
@@ -147,6 +184,8 @@ void brink__query_add(struct brink__query *query, const struct sockaddr *from, s
 		return;
 	if (query->port >= 0)
 		brink__address_set_port(&address, (in_port_t)query->port);
+	if (query->scope != 0)
+		((struct sockaddr_in6 *)&address.storage)->sin6_scope_id = query->scope;
 	for (unsigned i = 0; i < query->count; i++)
 		if (brink_address_equal(&query->addresses[i], &address))
 			return;

@@ -58,10 +58,32 @@ static void numbers_need_nobody(enum kind kind)
 	close_stage(&stage);
 }
 
+static void numbers_with_services(enum kind kind)
+{
+	struct stage stage = open_stage(NULL);
+	struct asked asked;
+
+	(void)kind;
+	init_asked(&asked);
+	ask_for(stage.resolver, &asked, "127.0.0.1:80junk");
+	expect_error(stage.loop, &asked, -BRINK_ENOSERVICE);
+	CHECK_ERROR(brink_lookup_start(stage.resolver, &asked.lookup, "[fe80::1%nosuchif]:https"), -ENODEV);
+	if (!asks_cares() || getservbyname("https", "tcp") != NULL) {
+		ask_for(stage.resolver, &asked, "[fe80::1%1000000]:https");
+		expect_answer(stage.loop, &asked, "[fe80::1%1000000]:443");
+	}
+	asked.lookup.family = AF_INET;
+	ask_for(stage.resolver, &asked, "[::1]:https");
+	expect_error(stage.loop, &asked, -EAFNOSUPPORT);
+	CHECK_EQ(names_asked(), 0);
+	close_stage(&stage);
+}
+
 static void what_is_no_name(enum kind kind)
 {
 	static const char *const texts[] = {"", ":", "a", "a.test", "a.test:", "a:b:80", "[::1:80", "::1]:80", "[]:80",
-		"[a:80", "[a.test]:80", "[127.0.0.1]:http", "a.test:65536", "a.test:99999999999999999999", "127.0.0.1", "unix:"};
+		"[a:80", "[a.test]:80", "[127.0.0.1]:http", "a.test:65536", "a.test:99999999999999999999", "127.0.0.1", "unix:", "a.test:-1",
+		"a.test:+80", "a.test:+70000", "a.test: 80", "127.0.0.1:\t80"};
 	struct stage stage = open_stage(NULL);
 	char text[400];
 	struct asked asked;
@@ -242,6 +264,7 @@ static void options_are_checked(enum kind kind)
 
 static const struct scenario scenarios[] = {
 	SCENARIO("resolver/numbers-need-nobody", numbers_need_nobody, KIND_NONE),
+	SCENARIO("resolver/numbers-with-services", numbers_with_services, KIND_NONE),
 	SCENARIO("resolver/what-is-no-name", what_is_no_name, KIND_NONE),
 	SCENARIO("resolver/addresses-in-order", addresses_in_order, KIND_NONE),
 	SCENARIO("resolver/errors-told-apart", errors_told_apart, KIND_NONE),
