@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static void connects(enum kind kind)
@@ -185,13 +186,27 @@ static bool given_the_same; /* the next connection gets the port that it goes to
 
 typedef int connect_fn(int, const struct sockaddr *, socklen_t);
 
+/* In a static program dlsym() finds nothing. */
+static int connect_by_number(int fd, const struct sockaddr *address, socklen_t length)
+{
+#ifdef __linux__
+	return (int)syscall(SYS_connect, fd, address, length);
+#else
+	(void)fd;
+	(void)address;
+	(void)length;
+	SKIP("a static program cannot call the system's connect() behind its own");
+#endif
+}
+
 int connect(int fd, const struct sockaddr *address, socklen_t length)
 {
 	connect_fn *system;
 	int on = 1;
 
 	*(void **)&system = dlsym(RTLD_NEXT, "connect");
-	CHECK(system != NULL);
+	if (system == NULL)
+		system = connect_by_number;
 	if (given_the_same) {
 		given_the_same = false;
 		SYSCALL(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on));

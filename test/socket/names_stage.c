@@ -222,14 +222,6 @@ static int answer(const char *host, const char *service, int family, struct addr
 typedef int getaddrinfo_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
 typedef void freeaddrinfo_fn(struct addrinfo *);
 
-static void *of_the_system(const char *name)
-{
-	void *function = dlsym(RTLD_NEXT, name);
-
-	CHECK(function != NULL);
-	return function;
-}
-
 int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **list)
 {
 	size_t length = host != NULL ? strlen(host) : 0;
@@ -237,8 +229,14 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
 
 	if (length > 5 && strcmp(host + length - 5, ".test") == 0)
 		return answer(host, service, hints->ai_family, list);
-	*(void **)&system = of_the_system("getaddrinfo");
-	return system(host, service, hints, list);
+	*(void **)&system = dlsym(RTLD_NEXT, "getaddrinfo");
+	return system != NULL ? system(host, service, hints, list) : EAI_FAIL;
+}
+
+void need_names_of_the_system(void)
+{
+	if (!asks_cares() && dlsym(RTLD_NEXT, "getaddrinfo") == NULL)
+		SKIP("a static program that has a getaddrinfo() has not the system's");
 }
 
 void freeaddrinfo(struct addrinfo *list)
@@ -246,7 +244,8 @@ void freeaddrinfo(struct addrinfo *list)
 	freeaddrinfo_fn *system;
 
 	if (list != NULL && (list->ai_flags & OURS) == 0) {
-		*(void **)&system = of_the_system("freeaddrinfo");
+		*(void **)&system = dlsym(RTLD_NEXT, "freeaddrinfo");
+		CHECK(system != NULL);
 		system(list);
 		return;
 	}

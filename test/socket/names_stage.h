@@ -8,6 +8,7 @@
 
 /* Ends the scenario as skipped where the library cannot be made to ask us. */
 void need_scripted_names(void);
+void need_names_of_the_system(void); /* the same where it cannot ask for those that do not end so */
 void forget_names(void); /* at the end of each that needed them */
 bool asks_cares(void); /* which has an order of its own, and no threads */
 

@@ -60,10 +60,12 @@ static void numbers_need_nobody(enum kind kind)
 
 static void numbers_with_services(enum kind kind)
 {
-	struct stage stage = open_stage(NULL);
+	struct stage stage;
 	struct asked asked;
 
 	(void)kind;
+	need_names_of_the_system();
+	stage = open_stage(NULL);
 	init_asked(&asked);
 	ask_for(stage.resolver, &asked, "127.0.0.1:80junk");
 	expect_error(stage.loop, &asked, -BRINK_ENOSERVICE);
@@ -166,12 +168,14 @@ static void errors_told_apart(enum kind kind)
 static void localhost(enum kind kind)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list;
-	struct stage stage = open_stage(NULL);
+	struct stage stage;
 	struct brink_address address;
 	char expected[512] = "", text[BRINK_ADDRESS_TEXT];
 	struct asked asked;
 
 	(void)kind;
+	need_names_of_the_system();
+	stage = open_stage(NULL);
 	if (getaddrinfo("localhost", "7", &hints, &list) != 0) {
 		close_stage(&stage);
 		SKIP("this machine does not know localhost");
