@@ -1,9 +1,14 @@
-/* The stage of the tests of io_uring: a kernel that refuses and drops, a ring, and what the loop would do. */
+/* The stage of the tests of io_uring: a kernel that refuses and drops, a ring, and what the loop would do.
+ *
+ * backends/io_uring.c is compiled into this program, with its calls of liburing renamed to the functions
+ * below: see local.mk. */
+#undef io_uring_queue_init_params
+#undef io_uring_submit
+#undef io_uring_submit_and_get_events
 #include "config.h"
 
 #include "io_uring.h"
 
-#include <dlfcn.h>
 #include <liburing.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -32,17 +37,14 @@ unsigned refused_flags;
 unsigned lacked_features;
 int refusal;
 
-int io_uring_queue_init_params(unsigned count, struct io_uring *uring, struct io_uring_params *params)
+int faulty_queue_init_params(unsigned count, struct io_uring *uring, struct io_uring_params *params);
+int faulty_queue_init_params(unsigned count, struct io_uring *uring, struct io_uring_params *params)
 {
-	int (*real)(unsigned, struct io_uring *, struct io_uring_params *);
 	int rc;
 
-	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_queue_init_params");
-	if (real == NULL)
-		return -ENOSYS;
 	if (refusal != 0 || (params->flags & refused_flags))
 		return refusal != 0 ? refusal : -EINVAL;
-	rc = real(count, uring, params);
+	rc = io_uring_queue_init_params(count, uring, params);
 	uring->features &= ~lacked_features;
 	return rc;
 }
@@ -51,23 +53,20 @@ int enter_answer;
 int enter_refusal;
 bool enter_drops;
 
-int io_uring_submit(struct io_uring *uring)
+int faulty_submit(struct io_uring *uring);
+int faulty_submit(struct io_uring *uring)
 {
-	int (*real)(struct io_uring *);
-
-	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit");
-	return real == NULL ? -ENOSYS : enter_refusal != 0 ? enter_refusal : real(uring);
+	return enter_refusal != 0 ? enter_refusal : io_uring_submit(uring);
 }
 
-int io_uring_submit_and_get_events(struct io_uring *uring)
+int faulty_submit_and_get_events(struct io_uring *uring);
+int faulty_submit_and_get_events(struct io_uring *uring)
 {
-	int (*real)(struct io_uring *);
 	int rc, answer = enter_answer;
 
-	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit_and_get_events");
-	if (real == NULL || enter_refusal != 0)
-		return real == NULL ? -ENOSYS : enter_refusal;
-	rc = real(uring);
+	if (enter_refusal != 0)
+		return enter_refusal;
+	rc = io_uring_submit_and_get_events(uring);
 	enter_answer = 0;
 	if (!enter_drops)
 		return answer != 0 ? answer : rc;

@@ -42,12 +42,15 @@ TESTS += %reldir%/closing
 %canon_reldir%_closing_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 endif
 
+# The backend is compiled into it, too, as the files of the system's calls are below.
 if BACKEND_IO_URING
 check_PROGRAMS += %reldir%/io_uring
 TESTS += %reldir%/io_uring
 %canon_reldir%_io_uring_SOURCES = %reldir%/io_uring.c %reldir%/io_uring.h %reldir%/io_uring_life.c \
-	%reldir%/io_uring_readiness.c %reldir%/io_uring_removal.c %reldir%/io_uring_stage.c
-%canon_reldir%_io_uring_CPPFLAGS = $(AM_CPPFLAGS) $(LIBURING_CFLAGS)
+	%reldir%/io_uring_readiness.c %reldir%/io_uring_removal.c %reldir%/io_uring_stage.c backends/io_uring.c
+%canon_reldir%_io_uring_CPPFLAGS = $(AM_CPPFLAGS) $(LIBURING_CFLAGS) \
+	-Dio_uring_queue_init_params=faulty_queue_init_params -Dio_uring_submit=faulty_submit \
+	-Dio_uring_submit_and_get_events=faulty_submit_and_get_events
 %canon_reldir%_io_uring_LDADD = libbrink-core.la $(LIBURING_LIBS) $(PTHREAD_LIBS)
 endif
 
