@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -119,6 +120,48 @@ static void two_owners(void)
 		while (reader.got < 5)
 			turn_loop(loop);
 		CHECK(brink_watch_stop(&reader.watch) == 0);
+	}
+	brink_loop_destroy(loop);
+	close(fds[0]);
+	close(fds[1]);
+}
+
+static void *rearm_elsewhere(void *watch)
+{
+	CHECK(brink_watch_rearm(watch, BRINK_READ) == 0);
+	return NULL;
+}
+
+/* Who asks for it hears nothing of a failure: the watch is called, and told by ERROR. */
+static void rearmed_by_a_thread(void)
+{
+	struct seen seen = {.calls = 0};
+	brink_loop *loop = make_loop();
+	pthread_t thread;
+	int fds[2];
+
+	if (loop == NULL)
+		return;
+	open_pair(fds);
+	brink_watch_init(&seen.watch, look);
+	if (went_well(brink_watch_start(loop, &seen.watch, fds[0], BRINK_READ))) {
+		char byte;
+
+		CHECK(write(fds[1], "a", 1) == 1);
+		while (seen.calls == 0)
+			turn_loop(loop);
+		CHECK(read(fds[0], &byte, 1) == 1 && read(fds[0], &byte, 1) == -1);
+		seen.calls = seen.ready = 0;
+		CHECK(pthread_create(&thread, NULL, rearm_elsewhere, &seen.watch) == 0);
+		pthread_join(thread, NULL);
+		turn_loop(loop);
+		if (seen.calls == 0)
+			CHECK(write(fds[1], "b", 1) == 1);
+		while (seen.calls == 0)
+			turn_loop(loop);
+		CHECK((seen.ready & BRINK_READ) != 0);
+		CHECK(((seen.ready & BRINK_ERROR) != 0) == (fault_is("epoll_ctl MOD") && fault_struck()));
+		CHECK(brink_watch_stop(&seen.watch) == 0);
 	}
 	brink_loop_destroy(loop);
 	close(fds[0]);
@@ -310,6 +353,7 @@ static void forked(void)
 const struct scenario loop_scenarios[] = {
 	{"watches of a pipe", watched_pipe, false},
 	{"two watches of a descriptor", two_owners, false},
+	{"a watch that another thread rearms", rearmed_by_a_thread, false},
 	{"a level-triggered watch", level_triggered, false},
 	{"a loop in a host", in_a_host, false},
 	{"a child process", child_process, true},
