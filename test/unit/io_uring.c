@@ -67,6 +67,7 @@ static const struct {
 	{"a host polls the descriptor", host_polls_the_descriptor},
 	{"a kernel without memory", kernel_without_memory},
 	{"a stream whose answer is dropped fails", stream_whose_answer_is_dropped},
+	{"buffers for what is received run out", buffers_run_out},
 	{"what was removed is not sent", what_was_removed_is_not_sent},
 	{"changes hands only before it runs", changes_hands_only_before_it_runs},
 	{"close lets go of all files", closing_lets_go_of_all_files},

@@ -69,6 +69,7 @@ void timeouts_and_signals(void);
 void host_polls_the_descriptor(void);
 void kernel_without_memory(void);
 void stream_whose_answer_is_dropped(void);
+void buffers_run_out(void);
 void changes_hands_only_before_it_runs(void);
 void forked_child_does_not_disturb(void);
 

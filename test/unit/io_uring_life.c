@@ -152,6 +152,73 @@ void stream_whose_answer_is_dropped(void)
 	CHECK(open_ring(entries) == 0);
 }
 
+#define CROWD 40
+
+/* A byte for each; how many of them were received for their streams, the others being told to read. */
+static unsigned receive_all(int pairs[CROWD][2], struct brink__stream *streams)
+{
+	struct brink__event events[CROWD];
+	unsigned count = 0;
+
+	for (int i = 0; i < CROWD; i++)
+		put(pairs[i][0]);
+	for (int left = CROWD, n; left > 0; left -= n) {
+		n = await(events, left, LONG);
+		if (n <= 0)
+			break;
+	}
+	for (int i = 0; i < CROWD; i++) {
+		struct brink__piece *piece = streams[i].first;
+
+		if (piece == NULL) {
+			get(pairs[i][1]);
+			continue;
+		}
+		CHECK(streams[i].size == 1 && piece->next == NULL);
+		brink__piece_drop(piece);
+		streams[i].first = NULL;
+		streams[i].size = 0;
+		count++;
+	}
+	return count;
+}
+
+/* Who finds no buffer reads by himself, and there are twice as many from then on. */
+void buffers_run_out(void)
+{
+	struct brink__stream streams[CROWD] = {{.first = NULL}};
+	struct brink__slot *slots[CROWD];
+	int pairs[CROWD][2];
+	unsigned received = 0;
+
+	ops->close(ring);
+	receive_buffers = 64;
+	CHECK(open_ring(64) == 0);
+	receive_buffers = 0;
+	for (int i = 0; i < CROWD; i++) {
+		tcp_pair(pairs[i]);
+		slots[i] = add(pairs[i][1], BRINK_READ, false);
+		streams[i].end = BRINK__STREAM_GOES_ON;
+		CHECK(brink__stream_attach(&descriptors, pairs[i][1], &streams[i]) == 0);
+	}
+	CHECK(silent());
+	if (ops->moves(ring) & BRINK_FEATURE_RECEIVE) {
+		for (int round = 0; round < 3; round++) { /* for 16, 32 and 64 of them */
+			received = receive_all(pairs, streams);
+			for (int i = 0; i < CROWD; i++)
+				ops->arm(ring, slots[i]);
+			CHECK(silent());
+		}
+		CHECK(received == CROWD);
+	}
+	for (int i = 0; i < CROWD; i++) {
+		drop(slots[i]);
+		brink__stream_detach(&descriptors, pairs[i][1], &streams[i]);
+		close(pairs[i][0]);
+		close(pairs[i][1]);
+	}
+}
+
 static void *adopt(void *rc)
 {
 	*(int *)rc = ops->adopt(ring);
