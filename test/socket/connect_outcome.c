@@ -8,7 +8,9 @@
 #include <dlfcn.h>
 #include <string.h>
 #include <sys/socket.h>
+#ifdef __linux__
 #include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 static void connects(enum kind kind)
