@@ -252,8 +252,7 @@ void brink__requests_forget(brink_socket *socket);
  * nothing to write; or a negative errno. `by_loop`: it may be left to the backend, where there is a
  * stream: then -EAGAIN, and the result comes with the edge. */
 ssize_t brink__socket_write_once(brink_socket *socket, bool by_loop);
-/* Of a socket whose watch has stopped: what the backend has written already is no failure of its
- * request's. */
+/* Of a socket whose watch has stopped: what the backend has written already is no failure of its request's. */
 void brink__socket_take_result(brink_socket *socket);
 /* Ends what is written, or, after a failure, everything; true: nothing is left, and the
  * right was given up (or passed to a thread that is about to link a request). */
@@ -312,11 +311,9 @@ ssize_t brink__socket_stream_written(brink_socket *socket);
 /* socket_info.c */
 /* Bytes that have arrived and are not read. What a transport keeps for itself is not known. */
 uint64_t brink__socket_arrived(const brink_socket *socket);
-
-/* Whether the kernel has not taken all that was written. On the loop. */
+/* On the loop: whether the kernel has not taken all that was written; and whether something of the peer's is there, its
+ * end among it, that was not read. */
 bool brink__socket_has_unsent(const brink_socket *socket);
-
-/* Whether something of the peer's is there, its end among it, that was not read. On the loop. */
 bool brink__socket_has_news(const brink_socket *socket);
 
 /* socket_water.c */
