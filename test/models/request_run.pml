@@ -17,8 +17,8 @@
  * began; all requests are freed in the end, once, and none is touched after that.
  *
  * check: -DMINE=3 -DOTHERS=1
- * check: -DMINE=2 -DOTHERS=2
- * check: -DMINE=3 -DOTHERS=1 -DFAILS
+ * large: -DMINE=2 -DOTHERS=2
+ * large: -DMINE=3 -DOTHERS=1 -DFAILS
  * mutation 1: -DMINE=3 -DOTHERS=1 | the claimed one is lengthened wherever it is in the queue
  * mutation 2: -DMINE=3 -DOTHERS=1 | who gathers goes on to the next without sealing
  * mutation 3: -DMINE=3 -DOTHERS=1 | a request ends without being sealed

@@ -38,8 +38,8 @@
  * at rest all have ended and the queue is idle; nobody goes round for ever.
  *
  * check: -DWRITERS=2 -DREQUESTS=2 -DCAPACITY=1
- * check: -DWRITERS=2 -DREQUESTS=2 -DCAPACITY=1 -DFAILS
- * check: -DWRITERS=3 -DREQUESTS=1 -DCAPACITY=2 -DFAILS
+ * large: -DWRITERS=2 -DREQUESTS=2 -DCAPACITY=1 -DFAILS
+ * large: -DWRITERS=3 -DREQUESTS=1 -DCAPACITY=2 -DFAILS
  * check: -DWRITERS=2 -DREQUESTS=1 -DCAPACITY=2 -DFAILS -DSPURIOUS -DCALLBACK
  * check: -DWRITERS=2 -DREQUESTS=1 -DCAPACITY=1 -DFAILS -DCORKED
  * mutation 1: -DWRITERS=1 -DREQUESTS=1 -DCAPACITY=1 | after EAGAIN in place the loop arms and waits instead of trying first
