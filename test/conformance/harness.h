@@ -113,7 +113,7 @@ size_t promises_text(const struct scenario *scenario, char *text, size_t size);
 extern bool tiny_rings; /* loops get queues of two entries, where a scenario does not say how many */
 
 /* plan.c */
-bool all_backends(const char *list); /* --backend= asks for whatever works */
+bool whatever_works(const char *list); /* --backend= asks for whatever works */
 void choose_backends(struct plan *plan, const char *list);
 void count_refused_backends(struct plan *plan, bool asked_for);
 bool is_wanted(const char *pattern, const struct scenario *scenario, enum kind kind); /* by --match=PATTERN, or NULL */

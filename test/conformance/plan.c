@@ -76,9 +76,16 @@ static bool listed(const char *list, const char *name)
 	return false;
 }
 
-bool all_backends(const char *list)
+bool whatever_works(const char *list)
 {
-	return list == NULL || strcmp(list, "all") == 0;
+	return list == NULL || strcmp(list, "all") == 0 || *list == '!';
+}
+
+static bool chosen(const char *list, const char *name)
+{
+	if (!whatever_works(list))
+		return listed(list, name);
+	return list == NULL || *list != '!' || !listed(list + 1, name);
 }
 
 static void check_backend_names(const char *list, const struct brink_backend_info *infos, size_t count)
@@ -104,12 +111,12 @@ void choose_backends(struct plan *plan, const char *list)
 
 	plan->backends = must_allocate(calloc(count + 1, sizeof *plan->backends));
 	brink_backends(infos, count);
-	if (!all_backends(list))
+	if (!whatever_works(list))
 		check_backend_names(list, infos, count);
 	for (size_t i = 0; i < count; i++) {
 		struct backend_choice *choice = &plan->backends[plan->backend_count];
 
-		if (!all_backends(list) && !listed(list, infos[i].name))
+		if (!chosen(list, infos[i].name))
 			continue;
 		choice->info = infos[i];
 		snprintf(choice->label, sizeof choice->label, "%s%s", infos[i].name,

@@ -106,6 +106,8 @@ exits 2 --format=no-such-format
 exits 2 --seed=x
 exits 2 --no-such-option
 exits 2 --match=pass/nothing --match=fail/check
+exits 0 --match=pass/nothing "--backend=!no-such-backend"
+exits 1 --match=pass/nothing "--backend=!epoll,poll,io_uring,kqueue"
 exits 0 --list
 
 echo "$passed passed, $failed failed"
