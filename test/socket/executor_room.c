@@ -359,7 +359,7 @@ static void *run_blocking_source(void *arg)
 static void many_rounds(unsigned threads, size_t capacity, const unsigned *rooms)
 {
 	struct source sources[SOURCES];
-	unsigned count = is_slow() ? 600 : is_long() ? 60000 : 6000;
+	unsigned count = is_slow() ? 600 : is_long() ? 60000 : 1800; /* divided by each room */
 
 	start(threads, capacity);
 	for (unsigned s = 0; s < SOURCES; s++) {

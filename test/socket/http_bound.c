@@ -85,7 +85,7 @@ static size_t ask_in_vain(struct web *web, int fd, const char *request, brink_so
 static void read_on(struct web *web, int fd, size_t size, brink_socket *socket, const char *rest)
 {
 	uint64_t end = hang_deadline();
-	static char bytes[1u << 20];
+	static char bytes[65536];
 
 	while (size > 0) {
 		ssize_t n = read(fd, bytes, sizeof bytes < size ? sizeof bytes : size);

@@ -389,7 +389,6 @@ static void *refuse_bodies(void *arg)
  * notice. */
 static void refused_amid(enum kind kind)
 {
-	static char bytes[4000000];
 	struct caller caller;
 	struct peer peer;
 	pthread_t thread;
@@ -400,7 +399,7 @@ static void refused_amid(enum kind kind)
 	for (unsigned i = 0; i < REFUSALS; i++) {
 		brink_buffer body = {0};
 
-		CHECK_OK(brink_buffer_append(&body, bytes, sizeof bytes));
+		append_zeros(&body, 4000000);
 		CHECK_OK(brink_http_fetch(caller.client, &(struct brink_http_fetch_options){
 			.method = "POST", .body = &body, .on_response = on_response, .arg = &caller}));
 		RUN_UNTIL(peer.loop, caller.over == i + 1);
@@ -435,7 +434,6 @@ static size_t read_to_the_end(struct peer *peer)
  * this connection or not. */
 static void answered_amid(enum kind kind)
 {
-	static char bytes[LARGE];
 	static const char *const replies[] = {
 		"HTTP/1.1 413 Large\r\nContent-Length: 0\r\n\r\n",
 		"HTTP/1.1 413 Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"};
@@ -447,7 +445,7 @@ static void answered_amid(enum kind kind)
 	for (unsigned i = 0; i < 2; i++) {
 		brink_buffer body = {0};
 
-		CHECK_OK(brink_buffer_append(&body, bytes, sizeof bytes));
+		append_zeros(&body, LARGE);
 		CHECK_OK(brink_http_fetch(caller.client, &(struct brink_http_fetch_options){
 			.method = "POST", .body = &body, .on_response = on_response, .arg = &caller}));
 		take_request(&peer, true);

@@ -93,20 +93,18 @@ static void stays_away_after_reply(enum kind kind)
 
 static void reply_large(brink_http_request *request, void *arg)
 {
-	static char bytes[65536];
 	brink_buffer body = {0};
 
 	(void)arg;
 	if (strcmp(brink_http_request_path(request), "/large") == 0)
-		for (unsigned size = 0; size < LARGE; size += sizeof bytes)
-			CHECK_OK(brink_buffer_append(&body, bytes, sizeof bytes));
+		append_zeros(&body, LARGE);
 	CHECK_OK(brink_http_reply(request, 200, NULL, 0, &body));
 	brink_http_request_free(request);
 }
 
 static void read_large(struct web *web, int fd)
 {
-	static char bytes[1u << 20];
+	static char bytes[65536];
 	uint64_t end = hang_deadline();
 	struct answer answer;
 	size_t got = 0;

@@ -5,6 +5,15 @@
 #include <string.h>
 #include <unistd.h>
 
+void append_zeros(brink_buffer *body, size_t size)
+{
+	static const char zeros[65536];
+
+	for (; size > sizeof zeros; size -= sizeof zeros)
+		CHECK_OK(brink_buffer_append(body, zeros, sizeof zeros));
+	CHECK_OK(brink_buffer_append(body, zeros, size));
+}
+
 /* ---- the server ---- */
 
 static void answer_text(brink_http_request *request, unsigned status, const char *text)

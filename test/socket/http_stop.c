@@ -291,13 +291,11 @@ static void unanswered(enum kind kind)
 
 static void reply_large(brink_http_request *request, void *arg)
 {
-	static char bytes[65536];
 	struct web *web = arg;
 	brink_buffer body = {0};
 
 	if (atomic_fetch_add(&web->asked, 1) == 0)
-		for (unsigned size = 0; size < LARGE; size += sizeof bytes)
-			CHECK_OK(brink_buffer_append(&body, bytes, sizeof bytes));
+		append_zeros(&body, LARGE);
 	CHECK_OK(brink_http_reply(request, 200, NULL, 0, &body));
 	brink_http_request_free(request);
 }

@@ -165,7 +165,7 @@ static void closed_with_its_reason(enum kind kind)
 	brink_loop *loop = new_loop();
 	static char bytes[65536];
 
-	for (unsigned round = 0; round < (is_long() ? 200u : is_slow() ? 4u : 16u); round++) {
+	for (unsigned round = 0; round < (is_long() ? 200u : is_slow() ? 4u : 8u); round++) {
 		pthread_t writers[WRITERS], failer;
 		struct stage stage;
 		brink_socket *socket;

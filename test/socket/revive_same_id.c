@@ -447,7 +447,7 @@ static void *abandon_together(void *arg)
 /* One of two is told that it was he. */
 static void abandoned_by_two(enum kind kind)
 {
-	unsigned rounds = is_slow() ? 50 : 1000;
+	unsigned rounds = is_slow() ? 50 : is_long() ? 5000 : 300;
 	struct client_stage stage;
 
 	open_reviving(&stage, kind);

@@ -220,7 +220,7 @@ static void at_any_moment(enum kind kind)
 	hunting = true;
 	for (uintptr_t i = 0; i < 3; i++)
 		run_thread(&threads[i], hunt, (void *)i);
-	for (unsigned round = 0; round < (is_slow() ? 40 : 200); round++) {
+	for (unsigned round = 0; round < (is_slow() ? 20 : 80); round++) {
 		struct taken taken = {0};
 		struct life life;
 		brink_socket *socket;

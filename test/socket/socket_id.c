@@ -228,7 +228,7 @@ static void references_against_fail(enum kind kind)
 {
 	brink_loop *loop = new_loop();
 
-	for (unsigned round = 0; round < 20; round++) {
+	for (unsigned round = 0; round < 8; round++) {
 		pthread_t threads[8];
 		struct life life;
 

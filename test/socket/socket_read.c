@@ -329,7 +329,7 @@ static void pause_on_an_executor(enum kind kind)
 	socket = held(&life);
 	flooding = true;
 	run_thread(&thread, flood, &life.pair.theirs);
-	for (unsigned i = 0; i < 20; i++) {
+	for (unsigned i = 0; i < 8; i++) {
 		unsigned before = calls_seen;
 
 		RUN_UNTIL(loop, calls_seen > before);

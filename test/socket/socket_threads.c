@@ -111,7 +111,7 @@ static void finish(struct writer *writers)
 
 static unsigned quantity(void)
 {
-	return is_long() ? 20000 : is_slow() ? 100 : 1000;
+	return is_long() ? 20000 : is_slow() ? 100 : 500;
 }
 
 static void expect_all(struct writer *writers, const struct taken *taken)

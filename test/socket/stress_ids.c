@@ -366,7 +366,7 @@ static void play_round(enum kind kind)
 		seats[i] = create(&chance);
 	for (unsigned i = 0; i < THREADS; i++) {
 		threads[i].chance = new_chance();
-		threads[i].steps = is_slow() ? 2500 : 12000;
+		threads[i].steps = is_slow() ? 1500 : 5000;
 	}
 	start_team(&servers, 1, come_and_go, &server, sizeof server);
 	start_team(&asker, 1, ask_the_dead, &dead, sizeof dead);

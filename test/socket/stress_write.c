@@ -392,7 +392,7 @@ static void many_writers(enum kind kind)
 {
 	unsigned each = is_slow() ? 12 : 60;
 
-	for (unsigned i = 0; i < rounds(4); i++) {
+	for (unsigned i = 0; i < rounds(2); i++) {
 		for (enum ending ending = 0; ending < ENDINGS; ending++) {
 			brink_group *group = start_loops(1);
 

@@ -137,7 +137,7 @@ static void openssl_free(void *memory, const char *file, int line)
 /* Every so many, with another beginning each time: there are thousands. */
 void tls_scarce_openssl(enum kind kind)
 {
-	unsigned long step = is_long() ? 1 : is_slow() ? 300 : 40;
+	unsigned long step = is_long() ? 1 : is_slow() ? 300 : 100;
 	bool reached = true;
 
 	if (!CRYPTO_set_mem_functions(openssl_malloc, openssl_realloc, openssl_free))
