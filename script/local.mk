@@ -3,5 +3,6 @@
 EXTRA_DIST += \
 	%reldir%/cross \
 	%reldir%/demo \
+	%reldir%/llhttp \
 	%reldir%/setup \
 	%reldir%/test
