@@ -61,13 +61,13 @@ check-sanitize:
 
 # The programs among the tests, without the scripts, and without what LEFT_OUT, a pattern, takes.
 LEFT_OUT = none
-check-programs:
+check-programs: all
 	tests=$(check_programs); \
 	tests=`for test in $$tests; do case $$test in $(LEFT_OUT)) ;; *) echo $$test ;; esac; done`; \
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="`echo $$tests`"
 
 # Those of the loop alone, and no others are built.
-check-loop:
+check-loop: all
 	tests=$(check_programs); \
 	tests=`for test in $$tests; do case $$test in socket-conformance*) ;; *) echo $$test ;; esac; done`; \
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS="`echo $$tests`" check_PROGRAMS= check_LTLIBRARIES=

@@ -17,6 +17,7 @@
 #define OUTPUT_LIMIT 65536u
 #define DEADLINE BRINK_SECONDS(60)
 #define SLOWDOWN 20u /* under valgrind and sanitizers */
+#define SIGNAL_LIMIT 64 /* no system has more */
 #define JOB_LIMIT 256u /* at most so far ahead of the one that is reported next */
 
 struct job {
@@ -93,10 +94,24 @@ static void handle_ending_signals(void (*handler)(int))
 		sigaction(ending_signals[i], &action, NULL);
 }
 
+/* A shell, nohup(1) or a service manager may leave some ignored or blocked: children would be reaped by the system, and
+ * what a scenario raises would not come. */
+static void forget_inherited_signals(void)
+{
+	struct sigaction action;
+	sigset_t none;
+
+	for (int number = 1; number <= SIGNAL_LIMIT; number++)
+		if (sigaction(number, NULL, &action) == 0 && action.sa_handler == SIG_IGN)
+			signal(number, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 void run_until_interrupted(void)
 {
+	forget_inherited_signals();
 	handle_ending_signals(remember_signal);
-	signal(SIGCHLD, SIG_DFL); /* ignored, as it may be inherited, children would be reaped by the system */
 }
 
 static void end_if_asked(const struct plan *plan)
