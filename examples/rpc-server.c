@@ -53,6 +53,7 @@ static int serve(brink_loop *loop, brink_executor *executor, const char *address
 		.protocol_count = 1,
 		.executor = executor,
 		.messenger_flags = BRINK_MESSENGER_NOT_IN_PLACE,
+		.socket.write_timeout = BRINK_SECONDS(60), /* who does not read its answers */
 		.stop_on_signals = 1,
 	});
 
