@@ -231,6 +231,29 @@ static void told_when_to_look(void)
 	CHECK(calls == TIMERS);
 }
 
+#define FEW 16u /* that the wheel looks at, even if they share a slot */
+
+/* Of few the wheel names the very deadline that is the earliest, so that who sleeps until then wakes once. */
+static void names_the_deadline(void)
+{
+	for (unsigned round = 0; round < 10000; round++) {
+		unsigned count = 1 + random_below(FEW);
+		uint64_t earliest = UINT64_MAX;
+
+		for (unsigned i = 0; i < count; i++) {
+			start(&entries[i]);
+			if (entries[i].deadline < earliest)
+				earliest = entries[i].deadline;
+		}
+		CHECK(brink__wheel_next(&loop->wheel) == earliest);
+		for (unsigned i = 0; i < count; i++)
+			stop(&entries[i]);
+		loop->now += random_below(1000000000);
+		run_pass();
+		loop->wheel.exact = false; /* those that are stopped leave what they made it know */
+	}
+}
+
 /* In a list that the wheel has spread out, each timer names the one that comes AHEAD places later. */
 static size_t check_hints(struct brink_list *list)
 {
@@ -335,6 +358,8 @@ int main(int argc, char **argv)
 	passed("the same with three timers");
 	told_when_to_look();
 	passed("looked at only when the wheel says so");
+	names_the_deadline();
+	passed("few, of which the wheel names the earliest deadline");
 	many_that_go();
 	passed("many, of which half go before the lists are walked that they stood in");
 	free(loop);
