@@ -102,6 +102,7 @@ struct plan {
 	unsigned jobs;
 	enum format format;
 	bool verbose, table, long_run;
+	bool one_kind; /* of each scenario, drawn by the seed */
 	char directory[64]; /* for UNIX listeners */
 	size_t passed, failed, skipped;
 };

@@ -27,6 +27,7 @@ static const char usage[] =
 	"                      of a list after '!' all others that work here: '!poll'\n"
 	"  --match=PATTERN     scenarios of this name, or name@kind: 'edge/*', '*@tcp6'\n"
 	"                      of a pattern after '!' all others: '!*@tcp6'\n"
+	"  --one-kind          each scenario on one of its kinds alone, which the seed draws\n"
 	"  --list              the scenarios, their promises and kinds; runs nothing\n"
 	"  --format=text|tap|json\n"
 	"  --table             also print what was measured where kernels may differ\n"
@@ -106,6 +107,8 @@ static void read_option(struct plan *plan, struct options *options, const char *
 		plan->deadline = BRINK_SECONDS(option_number(argument, value));
 	else if (strcmp(argument, "--list") == 0)
 		options->list = true;
+	else if (strcmp(argument, "--one-kind") == 0)
+		plan->one_kind = true;
 	else if (strcmp(argument, "--table") == 0)
 		plan->table = true;
 	else if (strcmp(argument, "--long") == 0)

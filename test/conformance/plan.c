@@ -181,13 +181,35 @@ static void add_case(struct plan *plan, struct test_case test, const char *patte
 	plan->cases[plan->count++] = test;
 }
 
+/* The same one on all backends, since what is seen on them is compared. */
+static unsigned drawn_kind(uint64_t seed, const struct scenario *scenario, unsigned wanted)
+{
+	uint64_t hash = seed;
+	unsigned left = 0;
+
+	for (const char *at = scenario->name; *at != '\0'; at++)
+		hash = (hash ^ (unsigned char)*at) * UINT64_C(1099511628211); /* FNV-1a */
+	for (unsigned rest = wanted; rest != 0; rest &= rest - 1)
+		left++;
+	for (left = left > 0 ? (unsigned)(hash >> 32) % left : 0; left > 0; left--)
+		wanted &= wanted - 1;
+	return wanted & -wanted;
+}
+
 static void add_scenario(struct plan *plan, struct test_case test, const char *pattern, const char *no_tcp6)
 {
+	unsigned wanted = 0;
+
 	if (test.scenario->kinds == 0)
 		add_case(plan, test, pattern, no_tcp6);
+	for (size_t i = 0; i < KIND_COUNT; i++)
+		if ((test.scenario->kinds & kinds[i].kind) != 0 && is_wanted(pattern, test.scenario, kinds[i].kind))
+			wanted |= kinds[i].kind;
+	if (plan->one_kind)
+		wanted = drawn_kind(plan->seed, test.scenario, wanted);
 	for (size_t i = 0; i < KIND_COUNT; i++) {
 		test.kind = kinds[i].kind;
-		if ((test.scenario->kinds & test.kind) != 0)
+		if ((wanted & test.kind) != 0)
 			add_case(plan, test, pattern, no_tcp6);
 	}
 }

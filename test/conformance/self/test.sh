@@ -94,6 +94,21 @@ says pass/nothing 'rehearsal of skip/at-run-time' 'would be skipped: a reason' -
 exits 1 --match=pass/nothing --rehearse=fail/check
 exits 1 --match=pass/nothing --rehearse=skip/at-run-time
 
+# kinds_with OPTION...: a line for each kind on which pass/nothing, of promise 1, was run on whatever backend.
+kinds_with()
+{
+	"$program" --match=pass/nothing "$@" | awk '/^ok/ { for (i = NF; $i != 1; i--) print $i }' | sort -u
+}
+
+seeds=$(awk 'BEGIN { for (seed = 1; seed <= 60; seed++) print seed }')
+drawn=$(for seed in $seeds; do kinds_with --one-kind "--seed=$seed"; done)
+if test "$(echo "$drawn" | wc -l)" -eq 60 && test "$(echo "$drawn" | sort -u)" = "$(kinds_with)"; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo "FAILED: of the kinds $(kinds_with | tr '\n' ' ')60 seeds drew $(echo "$drawn" | sort | uniq -c | tr '\n' ' ')"
+fi
+
 exits 0 '--match=pass/*'
 exits 0 '--match=pass/*' --jobs=1 --format=tap
 exits 0 '--match=pass/*' --format=json
