@@ -22,6 +22,7 @@ extern const struct fault faults[];
 #define FAULT_LIMIT 256 /* there are fewer */
 extern const size_t fault_count;
 bool fault_is_of(const struct fault *fault, const char *backend);
+unsigned next_call(unsigned k); /* that fails after the k-th one */
 
 void fault_memory(void); /* the library's memory is what can fail, too: before all else */
 

@@ -114,12 +114,6 @@ static bool is_tried(const struct options *options, const struct fault *fault, c
 	       (options->fault == NULL || fnmatch(options->fault, name, 0) == 0);
 }
 
-/* The first calls are those of which each is another; later it is the hundredth write. */
-static unsigned next(unsigned k)
-{
-	return k + 1 + k / 16;
-}
-
 static unsigned some_call(unsigned calls)
 {
 	unsigned most = random_below(2) == 0 ? calls : 1 + random_below(calls);
@@ -132,7 +126,7 @@ static void add_all(struct plan *plan, const struct options *options, const stru
 	for (size_t i = 0; i < fault_count; i++) {
 		if (!is_tried(options, &faults[i], test))
 			continue;
-		for (unsigned k = 1; k <= counted_calls(test, i); k = next(k))
+		for (unsigned k = 1; k <= counted_calls(test, i); k = next_call(k))
 			add(plan, *test, &(struct strike){&faults[i], k});
 	}
 }
