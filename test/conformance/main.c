@@ -27,7 +27,8 @@ static const char usage[] =
 	"                      of a list after '!' all others that work here: '!poll'\n"
 	"  --match=PATTERN     scenarios of this name, or name@kind: 'edge/*', '*@tcp6'\n"
 	"                      of a pattern after '!' all others: '!*@tcp6'\n"
-	"  --one-kind          each scenario on one of its kinds alone, which the seed draws\n"
+	"  --one-kind          each scenario on one of its kinds alone, which the seed draws; as with\n"
+	"                      BRINK_ONE_KIND in the environment\n"
 	"  --list              the scenarios, their promises and kinds; runs nothing\n"
 	"  --format=text|tap|json\n"
 	"  --table             also print what was measured where kernels may differ\n"
@@ -131,9 +132,16 @@ static void rehearse_some(const struct plan *plan, const struct options *options
 	free_cases(&some);
 }
 
+static bool is_set(const char *variable)
+{
+	const char *value = getenv(variable);
+
+	return value != NULL && *value != '\0';
+}
+
 int main(int argc, char **argv)
 {
-	struct plan plan = {.seed = (uint64_t)time(NULL)};
+	struct plan plan = {.seed = (uint64_t)time(NULL), .one_kind = is_set("BRINK_ONE_KIND")};
 	struct options options = {.backends = NULL};
 	size_t driver_failures;
 
