@@ -7,7 +7,7 @@
 
 #define WEB_KEPT 64
 
-/* What is large is not in static arrays: the leak checker looks through those at the end of each process. */
+/* So that what is large is no static array: the leak checker looks through those at the end of each process. */
 void append_zeros(brink_buffer *body, size_t size);
 
 /* What the paths of the server are:

@@ -8,6 +8,16 @@
 #include <string.h>
 #include <unistd.h>
 
+/* Whatever the program was started with. */
+static void signals_come(enum kind kind)
+{
+	struct sigaction action;
+
+	(void)kind;
+	SYSCALL(sigaction(SIGUSR1, NULL, &action));
+	CHECK(action.sa_handler == SIG_DFL);
+}
+
 static void do_nothing(enum kind kind)
 {
 	(void)kind;
@@ -129,6 +139,7 @@ static void busy_loop(enum kind kind)
 }
 
 static const struct scenario scenarios[] = {
+	SCENARIO("pass/signals-come", signals_come, 0, .promises = {1}),
 	SCENARIO("pass/nothing", do_nothing, KINDS_ALL | KIND_UDP, .promises = {1}),
 	SCENARIO("fail/check", check_fails, 0, .promises = {1}),
 	SCENARIO("fail/wrong-error", wrong_error, 0, .promises = {1}),

@@ -94,6 +94,17 @@ says pass/nothing 'rehearsal of skip/at-run-time' 'would be skipped: a reason' -
 exits 1 --match=pass/nothing --rehearse=fail/check
 exits 1 --match=pass/nothing --rehearse=skip/at-run-time
 
+(
+	trap '' USR1 # is inherited
+	exec "$program" --match=pass/signals-come >/dev/null 2>&1
+)
+if test $? = 0; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo 'FAILED: a signal that was inherited ignored is so in scenarios'
+fi
+
 # kinds_with OPTION...: a line for each kind on which pass/nothing, of promise 1, was run on whatever backend.
 kinds_with()
 {
