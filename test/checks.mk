@@ -17,8 +17,8 @@ check-valgrind: all $(check_LTLIBRARIES) $(check_PROGRAMS)
 # sanitizer holds signals back until a call that it knows, and does not know io_uring_enter():
 # a loop that sleeps there would never hear of one. So with io_uring alone, in _build/tsan-uring, it runs over
 # what has many threads and no signals. Of what is above the loop it sees as much on one backend as on all. The address
-# sanitizer looks at that on a backend of either kind, of readiness and of completions. Mostly one kind of connection shows
-# it as much as all, and the thread sanitizer in all that there is.
+# sanitizer looks at that on a backend of either kind, of readiness and of completions. Mostly one kind of descriptor shows
+# them as much as all.
 # Nor does it see how OpenSSL, which is not built for it, counts the references of a session: what that library frees
 # and copies is its own affair.
 if BACKEND_IO_URING
@@ -36,21 +36,21 @@ check-sanitize:
 	UBSAN_OPTIONS=print_stacktrace=1; \
 	TSAN_OPTIONS=die_after_fork=0:second_deadlock_stack=1:ignore_noninstrumented_modules=1; \
 	export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS; \
+	BRINK_ONE_KIND=yes; \
 	export BRINK_ONE_KIND; \
 	status=0; \
 	for build in asan:address,undefined tsan:thread $(thread_build_of_uring); do \
 		folder=_build/$${build%%:*}; \
 		$(MKDIR_P) $$folder; \
 		arguments=`./config.status --config`; \
-		BRINK_ONE_KIND=; \
 		targets=check-programs above= left_out='socket-conformance-kqueue*'; \
 		case $$build-`uname` in \
-		asan*-Linux) targets="check-programs check-above" above='$(of_either_kind) --one-kind'; \
+		asan*-Linux) targets="check-programs check-above" above='$(of_either_kind)'; \
 			left_out="$$left_out | socket-conformance" ;; \
 		tsan-uring*) arguments="$$arguments --with-backends=io_uring"; \
 			targets=check-above above='--match=stress*' ;; \
 		tsan*-Linux) arguments="$$arguments --with-backends=epoll,poll"; \
-			targets="check-loop check-above" above=--backend=epoll BRINK_ONE_KIND=yes ;; \
+			targets="check-loop check-above" above=--backend=epoll ;; \
 		esac; \
 		(cd $$folder && \
 		{ test -f config.status || eval "$(abs_srcdir)/configure --quiet $$arguments \

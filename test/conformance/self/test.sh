@@ -3,6 +3,7 @@
 program=${HARNESS_TEST:-./conformance-self-test}
 passed=0
 failed=0
+unset BRINK_ONE_KIND
 
 # says NAME PATTERN [TEXT [ARGUMENT]]: the verdict lines of NAME match PATTERN, and TEXT is in the report
 says()
@@ -118,6 +119,13 @@ if test "$(echo "$drawn" | wc -l)" -eq 60 && test "$(echo "$drawn" | sort -u)" =
 else
 	failed=$((failed + 1))
 	echo "FAILED: of the kinds $(kinds_with | tr '\n' ' ')60 seeds drew $(echo "$drawn" | sort | uniq -c | tr '\n' ' ')"
+fi
+alike=$(export BRINK_ONE_KIND=yes; for seed in $seeds; do kinds_with "--seed=$seed"; done)
+if test "$drawn" = "$alike"; then
+	passed=$((passed + 1))
+else
+	failed=$((failed + 1))
+	echo 'FAILED: BRINK_ONE_KIND is not --one-kind'
 fi
 
 exits 0 '--match=pass/*'
