@@ -5,7 +5,7 @@
 #include "os.h"
 
 #include <errno.h>
-#include <limits.h>
+#include <limits.h> /* IOV_MAX */
 
 #define READ_MOST ((size_t)512 * 1024)
 #define READ_PARTS 16 /* enough for that: the rest of a block, seven large ones, and small ones for what is left */
@@ -32,21 +32,6 @@ ssize_t brink_buffer_read_from(brink_buffer *buffer, int fd, size_t most)
 	return moved;
 }
 
-/* macOS refuses to write more than INT_MAX bytes at once. */
-static int limit(struct iovec *parts, int count)
-{
-	size_t left = INT_MAX;
-
-	for (int i = 0; i < count; i++) {
-		if (parts[i].iov_len >= left) {
-			parts[i].iov_len = left;
-			return i + 1;
-		}
-		left -= parts[i].iov_len;
-	}
-	return count;
-}
-
 ssize_t brink_buffer_write_to(brink_buffer *buffer, int fd)
 {
 	struct iovec parts[WRITE_PARTS];
@@ -55,7 +40,7 @@ ssize_t brink_buffer_write_to(brink_buffer *buffer, int fd)
 
 	if (count == 0)
 		return 0;
-	moved = brink__os_writev_any(fd, parts, limit(parts, count));
+	moved = brink__os_writev_any(fd, parts, count);
 	if (moved > 0)
 		brink_buffer_pop(buffer, (size_t)moved);
 	return moved;

@@ -7,6 +7,7 @@
 #include "table.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -58,6 +59,23 @@ void brink__os_identify_tcp(int fd, struct brink__file *file);
 #define BRINK__MSG_NOSIGNAL 0 /* the sockets have SO_NOSIGPIPE: brink__os_identify() has seen to it */
 #endif
 
+/* macOS says EINVAL to more at once. Others move less than is asked for by themselves. */
+#ifndef BRINK__OS_MOST
+#ifdef __APPLE__
+#define BRINK__OS_MOST ((size_t)INT_MAX)
+#else
+#define BRINK__OS_MOST SIZE_MAX
+#endif
+#endif
+
+static inline size_t brink__os_limit(size_t size)
+{
+	return size < BRINK__OS_MOST ? size : BRINK__OS_MOST;
+}
+
+/* Of a write that has failed, from errno. */
+int brink__os_write_error(void);
+
 /* Of what is no socket. */
 ssize_t brink__os_read_file(int fd, void *bytes, size_t size);
 ssize_t brink__os_write_file(int fd, enum brink__kind kind, const void *bytes, size_t size);
@@ -73,7 +91,7 @@ static inline ssize_t brink__os_read(int fd, enum brink__kind kind, void *bytes,
 	if (brink__unlikely(kind > BRINK__KIND_DATAGRAM || size == 0))
 		return brink__os_read_file(fd, bytes, size);
 	do
-		moved = recv(fd, bytes, size, 0);
+		moved = recv(fd, bytes, brink__os_limit(size), 0);
 	while (brink__unlikely(moved < 0) && errno == EINTR);
 	return brink__likely(moved >= 0) ? moved : -errno;
 }
@@ -85,9 +103,9 @@ static inline ssize_t brink__os_write(int fd, enum brink__kind kind, const void 
 	if (brink__unlikely(kind > BRINK__KIND_DATAGRAM))
 		return brink__os_write_file(fd, kind, bytes, size);
 	do
-		moved = send(fd, bytes, size, BRINK__MSG_NOSIGNAL);
+		moved = send(fd, bytes, brink__os_limit(size), BRINK__MSG_NOSIGNAL);
 	while (brink__unlikely(moved < 0) && errno == EINTR);
-	return brink__likely(moved >= 0) ? moved : -errno;
+	return brink__likely(moved >= 0) ? moved : brink__os_write_error();
 }
 
 ssize_t brink__os_read_parts(int fd, const struct iovec *parts, int count);

@@ -10,6 +10,22 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Of parts that are too much together the first that is not empty; else NULL, as always where there is no limit. */
+static const struct iovec *first_of_too_many(const struct iovec *parts, int count)
+{
+	const struct iovec *first = NULL;
+	size_t left = BRINK__OS_MOST;
+
+	for (int i = 0; left < SIZE_MAX && i < count; i++) {
+		if (first == NULL && parts[i].iov_len > 0)
+			first = &parts[i];
+		if (parts[i].iov_len > left)
+			return first;
+		left -= parts[i].iov_len;
+	}
+	return NULL;
+}
+
 /* ---- reading ---- */
 
 ssize_t brink__os_read_file(int fd, void *bytes, size_t size)
@@ -17,15 +33,18 @@ ssize_t brink__os_read_file(int fd, void *bytes, size_t size)
 	ssize_t moved;
 
 	do
-		moved = read(fd, bytes, size);
+		moved = read(fd, bytes, brink__os_limit(size));
 	while (moved < 0 && errno == EINTR);
 	return moved < 0 ? -errno : moved;
 }
 
 ssize_t brink__os_read_parts(int fd, const struct iovec *parts, int count)
 {
+	const struct iovec *first = first_of_too_many(parts, count);
 	ssize_t moved;
 
+	if (first != NULL)
+		return brink__os_read_file(fd, first->iov_base, first->iov_len);
 	do
 		moved = readv(fd, parts, count);
 	while (moved < 0 && errno == EINTR);
@@ -95,13 +114,13 @@ static ssize_t write_pipe(int fd, const struct iovec *parts, int count)
 {
 	struct brink__sigpipe held;
 	ssize_t moved;
+	int error;
 
 	brink__os_hold_sigpipe(&held);
-	do
-		moved = writev(fd, parts, count);
-	while (moved < 0 && errno == EINTR);
-	moved = moved < 0 ? -errno : moved;
+	moved = writev(fd, parts, count);
+	error = errno;
 	brink__os_release_sigpipe(&held);
+	errno = error;
 	return moved;
 }
 
@@ -110,16 +129,22 @@ static bool is_pipe(enum brink__kind kind)
 	return kind == BRINK__KIND_PIPE || kind == BRINK__KIND_PIPE_OUT;
 }
 
+/* macOS says EPROTOTYPE for EPIPE to who writes just when a connection ends; and of connections that are older than a
+ * VPN, for ever, so that to try again would not end (libuv's pull requests 482 and 3413). */
+int brink__os_write_error(void)
+{
+	return errno == EPROTOTYPE ? -EPIPE : -errno;
+}
+
 ssize_t brink__os_write_file(int fd, enum brink__kind kind, const void *bytes, size_t size)
 {
+	const struct iovec all = {(void *)(uintptr_t)bytes, brink__os_limit(size)};
 	ssize_t moved;
 
-	if (is_pipe(kind))
-		return write_pipe(fd, &(struct iovec){(void *)(uintptr_t)bytes, size}, 1);
 	do
-		moved = write(fd, bytes, size);
+		moved = is_pipe(kind) ? write_pipe(fd, &all, 1) : write(fd, bytes, all.iov_len);
 	while (moved < 0 && errno == EINTR);
-	return moved < 0 ? -errno : moved;
+	return moved < 0 ? brink__os_write_error() : moved;
 }
 
 static ssize_t send_parts(int fd, const struct iovec *parts, int count)
@@ -132,18 +157,28 @@ static ssize_t send_parts(int fd, const struct iovec *parts, int count)
 	return sendmsg(fd, &message, BRINK__MSG_NOSIGNAL);
 }
 
+static ssize_t try_parts(int fd, enum brink__kind kind, const struct iovec *parts, int count)
+{
+	if (is_pipe(kind))
+		return write_pipe(fd, parts, count);
+	return kind > BRINK__KIND_DATAGRAM ? writev(fd, parts, count) : send_parts(fd, parts, count);
+}
+
 ssize_t brink__os_write_parts(int fd, enum brink__kind kind, const struct iovec *parts, int count)
 {
+	const struct iovec *first = NULL;
 	ssize_t moved;
 
 	if (count < 0)
 		return -EINVAL;
-	if (is_pipe(kind))
-		return write_pipe(fd, parts, count);
+	if (kind != BRINK__KIND_DATAGRAM) /* whose message would be another one */
+		first = first_of_too_many(parts, count);
+	if (first != NULL)
+		return brink__os_write(fd, kind, first->iov_base, first->iov_len);
 	do
-		moved = kind > BRINK__KIND_DATAGRAM ? writev(fd, parts, count) : send_parts(fd, parts, count);
+		moved = try_parts(fd, kind, parts, count);
 	while (moved < 0 && errno == EINTR);
-	return moved < 0 ? -errno : moved;
+	return moved < 0 ? brink__os_write_error() : moved;
 }
 
 ssize_t brink__os_writev_any(int fd, const struct iovec *parts, int count)

@@ -64,6 +64,14 @@ TESTS += %reldir%/datagram_faults
 	-Drecvmsg=faulty_recvmsg -Dsendmmsg=faulty_sendmmsg -Dsendmsg=faulty_sendmsg
 %canon_reldir%_datagram_faults_LDADD = libbrink-core.la $(PTHREAD_LIBS)
 
+check_PROGRAMS += %reldir%/os_io
+TESTS += %reldir%/os_io
+%canon_reldir%_os_io_SOURCES = %reldir%/os_io.c src/os_io.c
+%canon_reldir%_os_io_CPPFLAGS = $(AM_CPPFLAGS) -U_FORTIFY_SOURCE '-DBRINK__OS_MOST=((size_t)INT_MAX)' \
+	-Dread=mac_read -Dreadv=mac_readv -Drecv=mac_recv \
+	-Dsend=mac_send -Dsendmsg=mac_sendmsg -Dwrite=mac_write -Dwritev=mac_writev
+%canon_reldir%_os_io_LDADD = libbrink-core.la $(PTHREAD_LIBS)
+
 check_PROGRAMS += %reldir%/processors
 TESTS += %reldir%/processors
 %canon_reldir%_processors_SOURCES = %reldir%/processors.c src/os_thread.c
