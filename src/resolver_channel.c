@@ -159,12 +159,16 @@ static void on_interest(void *data, ares_socket_t fd, int readable, int writable
 static int open_channel(struct brink__names *names, const char *servers)
 {
 	struct ares_options options;
-	int status;
+	int mask = ARES_OPT_SOCK_STATE_CB, status;
 
 	memset(&options, 0, sizeof options);
 	options.sock_state_cb = on_interest;
 	options.sock_state_cb_data = names;
-	status = ares_init_options(&names->channel, &options, ARES_OPT_SOCK_STATE_CB);
+#ifdef ARES_OPT_QUERY_CACHE /* 1.31 and later, which keep answers for an hour unless told how long */
+	mask |= ARES_OPT_QUERY_CACHE;
+	options.qcache_max_ttl = 0;
+#endif
+	status = ares_init_options(&names->channel, &options, mask);
 	if (status != ARES_SUCCESS)
 		return status == ARES_ENOMEM ? -ENOMEM : -BRINK_ENAMEFAILED;
 	if (servers == NULL)

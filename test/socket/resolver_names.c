@@ -194,7 +194,7 @@ static void localhost(enum kind kind)
 	ask_for(stage.resolver, &asked, "localhost:7");
 	/* RFC 6761 has it that it is both, whatever the hosts file says; c-ares follows that by now. */
 	RUN_UNTIL(stage.loop, asked.calls > 0);
-	if (asks_cares() && strcmp(asked.text, "127.0.0.1:7 [::1]:7") == 0)
+	if (asks_cares() && asked.count == 2 && strstr(asked.text, "127.0.0.1:7") && strstr(asked.text, "[::1]:7"))
 		strcpy(expected, asked.text);
 	expect_answer(stage.loop, &asked, expected);
 	close_stage(&stage);
