@@ -3,6 +3,6 @@
 EXTRA_DIST += \
 	%reldir%/cross \
 	%reldir%/demo \
-	%reldir%/llhttp \
+	%reldir%/newer \
 	%reldir%/setup \
 	%reldir%/test
