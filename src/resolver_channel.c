@@ -15,6 +15,11 @@
 /* In place of the system's servers where the options name none: for tests. */
 #define SERVERS_VARIABLE "BRINK_NAME_SERVERS"
 
+/* Since 1.31 c-ares keeps answers, for an hour unless it is told how long: here, not at all. */
+#ifndef ARES_OPT_QUERY_CACHE
+#define ARES_OPT_QUERY_CACHE 0
+#endif
+
 struct door {
 	brink_watch watch;
 	struct brink_list node;
@@ -159,16 +164,12 @@ static void on_interest(void *data, ares_socket_t fd, int readable, int writable
 static int open_channel(struct brink__names *names, const char *servers)
 {
 	struct ares_options options;
-	int mask = ARES_OPT_SOCK_STATE_CB, status;
+	int status;
 
 	memset(&options, 0, sizeof options);
 	options.sock_state_cb = on_interest;
 	options.sock_state_cb_data = names;
-#ifdef ARES_OPT_QUERY_CACHE /* 1.31 and later, which keep answers for an hour unless told how long */
-	mask |= ARES_OPT_QUERY_CACHE;
-	options.qcache_max_ttl = 0;
-#endif
-	status = ares_init_options(&names->channel, &options, mask);
+	status = ares_init_options(&names->channel, &options, ARES_OPT_SOCK_STATE_CB | ARES_OPT_QUERY_CACHE);
 	if (status != ARES_SUCCESS)
 		return status == ARES_ENOMEM ? -ENOMEM : -BRINK_ENAMEFAILED;
 	if (servers == NULL)
