@@ -222,6 +222,15 @@ static void identify_pipe(int fd, struct brink__file *file)
 	 * packet a read, and only the end that writes knows of the mode. */
 }
 
+bool brink__os_is_open_for(int fd, enum brink__kind kind, unsigned directions)
+{
+	struct brink__file file = {.able = BRINK__DIRECTIONS};
+
+	if (kind == BRINK__KIND_PIPE || kind == BRINK__KIND_PIPE_OUT)
+		identify_pipe(fd, &file);
+	return (directions & ~file.able) == 0;
+}
+
 int brink__os_identify(int fd, struct brink__file *file)
 {
 	struct stat status;

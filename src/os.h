@@ -52,6 +52,8 @@ int brink__os_identify(int fd, struct brink__file *file);
 bool brink__os_identify_connection(int fd, struct brink__file *file);
 /* The same for what is known to be TCP. */
 void brink__os_identify_tcp(int fd, struct brink__file *file);
+/* False: it is a pipe, and not open for all of them. */
+bool brink__os_is_open_for(int fd, enum brink__kind kind, unsigned directions);
 
 #if defined(MSG_NOSIGNAL)
 #define BRINK__MSG_NOSIGNAL MSG_NOSIGNAL

@@ -342,8 +342,10 @@ void brink__watches_end(brink_loop *loop)
 /* Another direction of the descriptor that the watch is on already. */
 static int widen(brink_loop *loop, brink_watch *watch, unsigned directions)
 {
-	int result = widen_registration(loop, watch->slot, directions, true);
+	int result = -EBADF;
 
+	if (brink__os_is_open_for(watch->fd, (enum brink__kind)watch->slot->kind, directions))
+		result = widen_registration(loop, watch->slot, directions, true);
 	if (result == 0)
 		brink__slot_set_owner(watch->slot, watch, directions);
 	return result;

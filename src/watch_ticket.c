@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "loop.h"
+#include "os.h"
 
 #include <errno.h>
 
@@ -21,6 +22,8 @@ static int take_on(brink_watch *watch, unsigned directions)
 		return -EBADF;
 	if (slot->wanted & directions)
 		return -EEXIST;
+	if (!brink__os_is_open_for(watch->fd, (enum brink__kind)slot->kind, directions))
+		return -EBADF;
 	brink__slot_set_owner(slot, watch, directions);
 	watch->interest |= (unsigned char)directions;
 	return 0;

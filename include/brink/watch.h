@@ -105,8 +105,9 @@ BRINK_API int brink_watch_stop(brink_watch *watch);
  * kernel forgets a descriptor with its close (epoll), that is left to it, until a file turns out to have other
  * descriptors, a child's for instance: stop and close by yourself what you know to have.
  *   -ENOENT   it is not started: nothing was closed
- *   -EBADF    its descriptor was closed without a stop, and the number is watched as another
- *             file's by now: the watch is stopped, and nothing was closed */
+ *   -EBADF    its descriptor was closed without a stop: the watch is stopped. If the number is watched
+ *             as another file's by now, nothing was closed
+ *   other     what close(2) said; the watch is stopped */
 BRINK_API int brink_watch_close(brink_watch *watch);
 
 /* 1 while it is started, else 0. */
@@ -114,8 +115,9 @@ BRINK_API int brink_watch_active(const brink_watch *watch);
 
 /* Level-triggered watches: the directions from now on; 0 for none for the time being.
  *   -ENOENT   it is not started        -EEXIST   the direction has another watch
- *   -EINVAL   an unknown bit, or a watch without BRINK_LEVEL     -ENOMEM
- *   -EBADF    its descriptor was closed without a stop, and is another file's now */
+ *   -EINVAL   an unknown bit, a watch without BRINK_LEVEL, or its descriptor has got one without it since
+ *   -EBADF    its descriptor is not open for the direction (pipes), or was closed without a stop
+ *   -ENOMEM, -ENOSPC, ...   as brink_watch_start(). On any error it has the directions that it had */
 BRINK_API int brink_watch_set(brink_watch *watch, unsigned interest);
 
 /* Hands the ticket of each of `directions` back, after a read or write of your own
@@ -127,7 +129,8 @@ BRINK_API int brink_watch_set(brink_watch *watch, unsigned interest);
  * thread it is posted to the loop and must be that thread's last touch of the watch.
  *   -ENOENT   it is not started         -EEXIST   the direction has another watch
  *   -EINVAL   no direction, an unknown bit, or a level-triggered watch
- *   -EBADF    its descriptor was closed without a stop, and is another file's now
+ *   -EBADF    its descriptor is not open for a direction that is taken on (pipes), or was closed
+ *             without a stop, and is another file's now
  *   -ENOMEM, -ENOSPC   the direction stays closed. What another thread asked for fails later, on
  *             the loop: then the watch is called for the direction, with BRINK_ERROR */
 BRINK_API int brink_watch_rearm(brink_watch *watch, unsigned directions);
@@ -145,7 +148,10 @@ BRINK_API int brink_watch_again(brink_watch *watch, unsigned directions);
  * call. EINTR is retried. A write never raises SIGPIPE; where it fails with EPIPE and the
  * socket holds the peer's real error (ECONNRESET), that is returned. From another thread the ticket is posted to the
  * loop, as with brink_watch_rearm(); one thread at a time may use a direction.
- *   -ENOENT   it is not started */
+ *   -ENOENT   it is not started
+ *   -EEXIST, -ENOMEM, -ENOSPC   in place of -EAGAIN, where the ticket could not be handed back: nothing would
+ *             call the watch. -EEXIST: a write had to wait, and its direction has another watch
+ *   other     what the system call said */
 BRINK_API ssize_t brink_watch_read(brink_watch *watch, void *bytes, size_t size);
 BRINK_API ssize_t brink_watch_readv(brink_watch *watch, const struct iovec *parts, int count);
 BRINK_API ssize_t brink_watch_write(brink_watch *watch, const void *bytes, size_t size);
@@ -153,9 +159,10 @@ BRINK_API ssize_t brink_watch_writev(brink_watch *watch, const struct iovec *par
 
 /* Accepts one connection on a listener: its descriptor, non-blocking and close-on-exec
  * on every system, or a negative errno. `address` and `length` as in accept(2), or
- * NULL. On -EAGAIN the ticket is handed back; ECONNABORTED and EINTR are retried. After
- * -EMFILE, -ENFILE, -ENOBUFS and -ENOMEM the direction stays closed: nothing spins; call
- * brink_watch_again() when there may be room, from a timer for example. */
+ * NULL. On -EAGAIN the ticket is handed back; ECONNABORTED and EINTR are retried. After any
+ * other error, such as -EMFILE, -ENFILE, -ENOBUFS and -ENOMEM, the direction stays closed: nothing spins; call
+ * brink_watch_again() when there may be room, from a timer for example. (Linux also says what the network said of
+ * one connection that is gone, -EPROTO or -EHOSTUNREACH for example: then the next call gets the next one.) */
 BRINK_API int brink_watch_accept(brink_watch *watch, struct sockaddr *address, socklen_t *length);
 
 /* Start and stop from any thread. `done` (may be NULL) is called on the loop's thread

@@ -108,6 +108,26 @@ static void start_on_no_descriptor(enum kind kind)
 	brink_loop_destroy(loop);
 }
 
+/* The same of a direction that a watch takes on later; what it has stays. */
+static void widen_on_the_wrong_end(brink_loop *loop, int fd, unsigned right, unsigned wrong)
+{
+	struct probe edge, level;
+
+	start_probe(loop, &edge, "edge", fd, right);
+	CHECK_ERROR(brink_watch_rearm(&edge.watch, wrong), -EBADF);
+	CHECK_ERROR(brink_watch_rearm(&edge.watch, right | wrong), -EBADF);
+	CHECK_ERROR(brink_watch_again(&edge.watch, wrong), -EBADF);
+	expect_silence(loop);
+	stop_probe(&edge);
+	start_probe(loop, &level, "level", fd, BRINK_LEVEL);
+	CHECK_ERROR(brink_watch_set(&level.watch, wrong), -EBADF);
+	CHECK_OK(brink_watch_set(&level.watch, right));
+	CHECK_ERROR(brink_watch_set(&level.watch, wrong), -EBADF);
+	CHECK_ERROR(brink_watch_set(&level.watch, right | wrong), -EBADF);
+	expect_silence(loop);
+	stop_probe(&level);
+}
+
 static void start_on_the_wrong_end(enum kind kind)
 {
 	struct pair pair = open_pair(KIND_PIPE, BRINK_READ);
@@ -120,6 +140,9 @@ static void start_on_the_wrong_end(enum kind kind)
 	refuse(loop, pair.theirs, BRINK_READ, -EBADF);
 	refuse(loop, pair.theirs, BRINK_READ | BRINK_WRITE | BRINK_LEVEL, -EBADF);
 	expect_silence(loop);
+	widen_on_the_wrong_end(loop, pair.ours, BRINK_READ, BRINK_WRITE);
+	fill(pair.theirs);
+	widen_on_the_wrong_end(loop, pair.theirs, BRINK_WRITE, BRINK_READ);
 	brink_loop_destroy(loop);
 	close_pair(&pair);
 }
