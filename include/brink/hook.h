@@ -11,8 +11,8 @@ enum brink_hook_point {
 	BRINK_HOOK_PREPARE, /* before the wait; what it starts or posts is taken into account by the wait. Inside
 	                     * another loop, where the host waits, also in each brink_loop_prepare() */
 	BRINK_HOOK_CHECK,   /* after the wait, before the ready watches are called */
-	BRINK_HOOK_IDLE     /* at the end of a turn in which no watch, timer or task was called. While one is
-	                     * started the loop does not sleep */
+	BRINK_HOOK_IDLE     /* at the end of a turn in which no watch, timer, signal or task was called. While one
+	                     * is started the loop does not sleep */
 };
 
 typedef void brink_hook_fn(brink_hook *hook);

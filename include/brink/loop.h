@@ -16,8 +16,8 @@ BRINK_BEGIN_DECLS
 /* All zero asks for the defaults. */
 struct brink_loop_options {
 	/* A backend's name, or a list in order of preference ("io_uring,epoll"). A name
-	 * alone is used or refused; in a list, one that the kernel or a seccomp filter
-	 * refuses is passed over, which brink_loop_description() then says. "auto" is
+	 * alone is used or refused; in a list, one that is not compiled in, or that the kernel or a seccomp
+	 * filter refuses, is passed over, which brink_loop_description() then says. "auto" is
 	 * kqueue where there is one, epoll on Linux, else poll. NULL: the environment
 	 * variable BRINK_BACKEND (not in set-user-ID programs), else the default that
 	 * configure was given. */
@@ -51,7 +51,7 @@ struct brink_loop_options {
  * brink_loop_wakeup(), brink_task_post(), brink_watch_start_async() and
  * brink_watch_stop_async().
  *   -EINVAL   an option is out of range, or reserved memory is not zero
- *   -ENOENT   no backend of that name is compiled in
+ *   -ENOENT   no backend of the (last) name is compiled in
  *   -ENOSYS, -EPERM, ...   what the kernel answered to the (last) backend named
  *   -ENOMEM, -EMFILE, -ENFILE */
 BRINK_API int brink_loop_create(brink_loop **loop, const struct brink_loop_options *options);
