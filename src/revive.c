@@ -1,9 +1,9 @@
 /* Revival: a failed socket with an address is probed, and when its peer is well again it
  * lives once more under the same id.
  *
- *   resting    until the next probe: `isolation` after the failure, and then as long again
- *              as before, doubled up to a limit, and up to an eighth more, so that the many
- *              clients of a peer that has come back do not all come at once
+ *   resting    until the next probe: first for `isolation`, or the interval if that is longer; then for
+ *              the interval, which doubles up to a limit. And each time up to an eighth longer, so
+ *              that the many clients of a peer do not all come at once
  *   asking     a connect is under way
  *   well       it can be revived, at once or as soon as nobody refers to the failed one
  *
@@ -44,6 +44,14 @@ static uint64_t scatter(struct brink__probing *probing)
 	return mixed ^ mixed >> 29;
 }
 
+/* Up to an eighth more. */
+static uint64_t stretch(struct brink__probing *probing, uint64_t length)
+{
+	uint64_t more = scatter(probing) % (length / 8 + 1);
+
+	return length < UINT64_MAX - more ? length + more : UINT64_MAX;
+}
+
 static void rest(struct brink__probing *probing, uint64_t length)
 {
 	probing->step = RESTING;
@@ -57,7 +65,7 @@ static void rest_longer(struct brink__probing *probing)
 	uint64_t interval = probing->interval < most ? probing->interval : most;
 
 	probing->interval = interval > most / 2 ? most : 2 * interval;
-	rest(probing, interval + scatter(probing) % (interval / 8 + 1));
+	rest(probing, stretch(probing, interval));
 }
 
 static void rest_first(struct brink__probing *probing)
@@ -66,6 +74,7 @@ static void rest_first(struct brink__probing *probing)
 	uint64_t first = options->isolation > options->probe_interval ? options->isolation : options->probe_interval;
 	uint64_t passed = brink_loop_now(probing->socket->loop) - probing->torn_at;
 
+	first = stretch(probing, first);
 	probing->interval = options->probe_interval;
 	rest(probing, first > passed ? first - passed : 0);
 }

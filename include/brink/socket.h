@@ -111,9 +111,11 @@ struct brink_socket_options {
 	 * of a client's, brink_client_get_info() tells the latest error. Nothing tells it of a socket of
 	 * one's own, to which nobody has a reference while it is probed; there, give a `probe`. */
 	unsigned unreachable_after;
-	/* For sockets with an address or a name: probe a failed one so often; 0: never. After each
-	 * failed probe the interval is doubled, up to probe_interval_max (0: 64 times
-	 * probe_interval). The first probe comes `isolation` after the failure. */
+	/* For sockets with an address or a name: probe a failed one so often; 0: never. The first probe
+	 * comes `isolation` after the failure, or probe_interval if that is longer; the second one
+	 * probe_interval after the first; and then the interval is doubled with each failed probe, up to
+	 * probe_interval_max (0: 64 times probe_interval). By chance each pause is up to an eighth longer, so that
+	 * many clients of one server do not come back at once. */
 	uint64_t probe_interval;
 	uint64_t probe_interval_max;
 	uint64_t isolation;

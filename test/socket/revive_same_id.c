@@ -208,6 +208,79 @@ static void back_off(enum kind kind)
 	close_client_stage(&stage);
 }
 
+#define CROWD 4
+
+static brink_loop *crowd_loop;
+static uint64_t failed_at, lateness, due_at[CROWD];
+static unsigned stand;
+
+static void note_open(brink_socket *socket, void *arg)
+{
+	(void)socket;
+	(void)arg;
+	stand++;
+}
+
+static void note_failure(brink_socket_id id)
+{
+	(void)id;
+	failed_at = brink_loop_now(crowd_loop);
+}
+
+static void note_lateness(const struct brink_trace_record *record, void *context)
+{
+	(void)context;
+	if (record->kind == BRINK_TRACE_TIMER)
+		lateness = (uint64_t)record->value;
+}
+
+static int note_probe(brink_socket *socket, void *arg)
+{
+	(void)arg;
+	if (probes < CROWD)
+		due_at[probes] = brink_loop_now(brink_socket_loop(socket)) - lateness;
+	probes++;
+	return -EHOSTDOWN;
+}
+
+/* They lose their server in one turn, and are not to come back in one: already the first pause is a little
+ * longer for some than for others, and for none too short. It is measured by when the timers were due. */
+static void crowd_comes_apart(enum kind kind)
+{
+	struct client_stage stage;
+	brink_socket_id ids[CROWD];
+	int peers[CROWD];
+	bool apart = false;
+
+	open_reviving(&stage, kind);
+	crowd_loop = stage.loop;
+	brink_loop_set_trace(stage.loop, note_lateness, NULL);
+	stage.options.probe = note_probe;
+	stage.options.probe_interval = stage.options.probe_interval_max = BRINK_MS(100);
+	stage.options.on_open = note_open; /* several are open at a time */
+	stage.seen.act_close = note_failure;
+	start_server(&stage.server, 16);
+	for (unsigned i = 0; i < CROWD; i++) {
+		create_client(&stage);
+		ids[i] = stage.id;
+		RUN_UNTIL(stage.loop, stand == i + 1);
+		peers[i] = accept_plain(stage.server.listener);
+	}
+	for (unsigned i = 0; i < CROWD; i++)
+		CHECK_OK(brink_socket_fail(ids[i], -EPROTO, "all at once"));
+	RUN_UNTIL(stage.loop, probes >= CROWD);
+	CHECK_EQ(stage.seen.closes, CROWD);
+	for (unsigned i = 0; i < CROWD; i++) {
+		CHECK(due_at[i] - failed_at >= BRINK_MS(100) && due_at[i] - failed_at <= BRINK_MS(100) + BRINK_MS(100) / 8);
+		apart = apart || due_at[i] != due_at[0];
+		close_fd(&peers[i]);
+	}
+	CHECK(apart);
+	for (unsigned i = 0; i + 1 < CROWD; i++)
+		CHECK_OK(brink_socket_abandon(ids[i]));
+	close_client_stage(&stage);
+}
+
 /* ---- references ---- */
 
 /* As long as somebody has the failed one, nothing of it changes. */
@@ -666,6 +739,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("revive/own-probe", own_probe, KINDS_STREAM),
 	SCENARIO("revive/own-probe-errs", own_probe_errs, KINDS_STREAM),
 	SCENARIO("revive/back-off", back_off, KIND_TCP),
+	SCENARIO("revive/crowd-comes-apart", crowd_comes_apart, KINDS_STREAM),
 	SCENARIO("revive/holders-delay", holders_delay, KINDS_STREAM),
 	SCENARIO("revive/held-in-probe", held_in_probe, KINDS_STREAM),
 	SCENARIO("revive/asked-by-many", asked_by_many, KINDS_STREAM, .flags = TRACE_FREE),
