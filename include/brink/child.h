@@ -38,7 +38,7 @@ BRINK_API void brink_child_init(brink_child *child, brink_child_fn *call);
  *   -EEXIST   it is started
  *   -EINVAL   no callback, or `pid` is not positive
  *   -ECHILD   not a child of this process, or reaped already
- *   -ENOMEM, -EMFILE, -ENFILE */
+ *   -ENOMEM, -EMFILE, -ENFILE, -ENOSPC (the system's limit on watches) */
 BRINK_API int brink_child_start(brink_loop *loop, brink_child *child, pid_t pid);
 
 /* Stops waiting; the process itself goes on and is the caller's to reap.

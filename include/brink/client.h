@@ -33,7 +33,9 @@ struct brink_client_options {
 	const char *name; /* as in the options of a socket; each connection looks it up. Copied */
 	enum brink_client_kind kind;
 	brink_loop *loop;   /* of all connections; or */
-	brink_group *group; /* which places each by its own rule; must outlive the connections */
+	/* Which places each by its own rule, where the number of the connection stands for the descriptor, which
+	 * there is not yet: so for a `place` of BRINK_PLACE_CALL, too. It must outlive the connections. */
+	brink_group *group;
 	/* Of each connection; its `address`, `name` and `fd` must be zero, with a group its `resolver`,
 	 * too. A probe interval is for SINGLE only: then a connection that has failed is not
 	 * replaced but revived. */
@@ -48,6 +50,7 @@ struct brink_client_options {
 /* Connects nothing yet. Any thread.
  *   -EINVAL   an option is missing, contradicts another or is out of range, or reserved
  *             memory is not zero
+ *   -ENAMETOOLONG, -ENODEV   of `name`, as brink_lookup_start()
  *   -ENOMEM */
 BRINK_API int brink_client_create(brink_client **client, const struct brink_client_options *options);
 
@@ -65,7 +68,7 @@ BRINK_API void brink_client_destroy(brink_client *client);
  * just now, may be handed out, and fails with what was asked on it, though nobody has heard that. To look first
  * would cost a system call each time, and only make this rarer. Nothing is tried again here: whether a request may
  * be made twice is the protocol's to know, and whoever does so takes another connection.
- *   -EAGAIN     max_connections are taken, or what is free is theirs who wait
+ *   -EAGAIN     max_connections are taken, or those that are free are for others, who wait already
  *   -ENOTCONN   SINGLE with a probe interval: it has failed, and is not yet revived: on_close
  *               has said why, and brink_client_get_info() says what its probes find. Or it is
  *               ending: if its peer has ended its side, and the program has not closed it,
@@ -99,9 +102,9 @@ BRINK_API int brink_client_take_later(brink_client *client, brink_socket **socke
 BRINK_API int brink_client_cancel(brink_client *client, struct brink_client_wait *wait);
 
 struct brink_client_info {
-	unsigned taken;   /* of a pool: by whom they were not yet given back */
+	unsigned taken;   /* of a pool: connections that were taken and not yet given back */
 	unsigned idle;    /* of a pool: given back; some may have failed since */
-	unsigned waiting; /* for one */
+	unsigned waiting; /* those who wait for one */
 	uint64_t connections; /* that were made so far */
 	/* With a probe interval: what the latest probe failed with, of several connects in a row that timed
 	 * out -ENETUNREACH as unreachable_after says, and on Linux, of a UNIX socket whose queue is full,

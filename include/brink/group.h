@@ -28,7 +28,8 @@ enum brink_placement {
 };
 
 /* The index of the loop for `fd`, taken modulo the number of loops. Called by
- * brink_group_place(), on its thread, perhaps on several at a time. */
+ * brink_group_place(), on its thread, perhaps on several at a time. From a client (brink/client.h) `fd` is the
+ * number of the connection, for there is no descriptor yet. */
 typedef unsigned brink_place_fn(brink_group *group, int fd, void *arg);
 
 /* Called on the thread of the loop at `index`. */

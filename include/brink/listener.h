@@ -40,7 +40,8 @@ BRINK_BEGIN_DECLS
 typedef void brink_accept_fn(brink_listener *listener, int fd, const struct brink_address *peer, void *arg);
 
 /* Accepting fails with the negative errno `error`: called when that begins, not at each
- * attempt, and again after an attempt has succeeded in between. Nothing needs to be done. */
+ * attempt; and again where the error is another one, or an attempt has succeeded or found the queue empty in
+ * between. What the network said of a connection that died in the queue is told so, too. Nothing needs to be done. */
 typedef void brink_listener_error_fn(brink_listener *listener, int error, void *arg);
 
 /* brink_listener_drain() is done: the socket is closed. */
@@ -88,7 +89,7 @@ struct brink_listener_options {
  *   -EADDRINUSE   also with BRINK_LISTEN_UNIX_REPLACE: somebody listens there, or the file is
  *                 no socket; such a file is never removed
  *   -ENOTSUP      BRINK_LISTEN_REUSEPORT or a keepalive time, where the system lacks it
- *   -EBADF, -ENOTSOCK   of `fd`, which stays the caller's when create fails
+ *   -EBADF, -ENOTSOCK, -EAFNOSUPPORT   of `fd`, which stays the caller's when create fails
  *   -ENOMEM, -EMFILE, -ENFILE, -ENOSPC */
 BRINK_API int brink_listener_create(brink_listener **listener, brink_loop *loop,
                                     const struct brink_listener_options *options);
@@ -130,9 +131,9 @@ BRINK_API unsigned brink_listener_connections(brink_listener *listener);
  *                 accept and the close is reset (a UNIX socket's file is removed first)
  * This concerns every process that shares the socket by fork(2). Where the kernel allows this process no packet
  * filter (some want CAP_NET_ADMIN for it), new ones are told by their hops left: peers whose packets have all 255
- * left get through, and a connection whose handshake completes during the drain is deaf in another process that
- * accepts it without draining. A socket that was handed over as `fd` is left alone and only closed here: who else
- * has it goes on accepting.
+ * left get through, and of a connection whose handshake completes during the drain, and which another process
+ * accepts without draining, that process hears nothing. A socket that was handed over as `fd` is left alone and
+ * only closed here: who else has it goes on accepting.
  *   -EALREADY   it drains, or has drained, already */
 BRINK_API int brink_listener_drain(brink_listener *listener);
 

@@ -47,7 +47,8 @@ struct brink_server_options {
 	brink_group *group;           /* must outlive the server; NULL: served on `loop` */
 	unsigned flags;               /* BRINK_SERVER_ */
 	int stop_on_signals;          /* nonzero: SIGINT and SIGTERM stop the server, and with it
-	                               * brink_loop_run(); a second one does so at once */
+	                               * brink_loop_run(); a second one does so at once. The end of a
+	                               * brink_server_stop() stops brink_loop_run() then, too */
 	uint64_t stop_deadline;       /* of that stop, in ns; 0: 10 s */
 
 	/* What is said on a connection: raw bytes, or messages. */
@@ -75,8 +76,9 @@ struct brink_server_options {
 	 * them, rounded up. */
 	struct brink_listener_options listener;
 	/* Of each connection: on_end, on_high, on_low, transport, limits and timeouts. Left zero are
-	 * address, name, fd, on_open, on_bytes, on_close, on_revive, on_written, arg, messenger, the probes,
-	 * and `executor` if that is given above. */
+	 * address, name, resolver, fd, on_open, on_bytes, on_close, on_revive, on_written, arg, messenger, the
+	 * probes, all flags but BRINK_SOCKET_PAUSED (the listener has BRINK_LISTEN_DELAY and _KEEPALIVE for
+	 * that), and with on_bytes `executor`, if that is given above. */
 	struct brink_socket_options socket;
 	void *reserved[4]; /* must be zero */
 };
@@ -101,8 +103,8 @@ BRINK_API int brink_server_address(const brink_server *server, unsigned index, s
 BRINK_API const char *brink_server_description(const brink_server *server);
 
 /* Stops gracefully, within `deadline` nanoseconds. Nobody can connect any more; those that the
- * kernel has queued are accepted first; where max_connections or the descriptors that are left do not
- * allow that, as those before them end. On each connection that which has arrived by now
+ * kernel has queued are accepted first; where max_connections or a want of descriptors does not
+ * allow that, they are accepted as earlier connections end. On each connection that which has arrived by now
  * is read and processed, then brink_socket_close() sends what is unsent and ends it. One whose transport still
  * shakes hands ends as one on which nothing comes, soon and with error 0. When the
  * deadline is over, those that are left fail with -ETIMEDOUT. Then on_stopped is called. A second

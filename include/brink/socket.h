@@ -50,8 +50,8 @@ typedef void brink_socket_fn(brink_socket *socket, void *arg);
 typedef void brink_socket_bytes_fn(brink_socket *socket, brink_buffer *in, void *arg);
 /* `error`: 0 after brink_socket_close() or the peer's end, else a negative errno. `text`: what
  * brink_socket_fail() was given, or what failed, or the error in words: never NULL; valid
- * during the call. Where a write has found the peer gone (-EPIPE, -ECONNRESET), what that had sent before is read
- * first, unless reading is paused, or an executor's. */
+ * during the call. Where a write has found the peer gone (-EPIPE, -ECONNRESET), what the peer had sent before is
+ * read first, unless reading is paused, or done on an executor. */
 typedef void brink_socket_close_fn(brink_socket *socket, int error, const char *text, void *arg);
 /* `error`: 0 when all of the request was handed to the kernel (or transport). On the thread
  * that did so, or the loop's; the calls of one socket come one at a time and in the order
@@ -126,6 +126,7 @@ struct brink_socket_options {
 /* Makes a socket and sets `*id` to its id, before the first callback. Any thread.
  *   -EINVAL   no loop, an option is out of range (low_water above high_water, fd below 0) or
  *             contradicts another, `name` is none, or reserved memory is not zero
+ *   -ENAMETOOLONG, -ENODEV   of `name`, as brink_lookup_start()
  *   -ENOTSOCK, -EBADF, -ENOTCONN   what is wrong with `fd`, which stays the caller's; with
  *             BRINK_SOCKET_AS_IT_IS it is not looked at
  *   -EPROTOTYPE   the same: it is no stream (for datagrams: brink/datagram.h)
@@ -198,7 +199,7 @@ BRINK_API int brink_socket_write_bytes(brink_socket *socket, const void *bytes, 
 BRINK_API int brink_socket_wait(brink_socket *socket, int64_t timeout);
 
 /* Ends our side when everything queued is sent; reading goes on. Later writes: -EPIPE.
- *   -EPIPE    it was called before
+ *   -EPIPE    it, or brink_socket_close(), was called before
  *   -ENOTCONN the socket has failed
  *   -ENOMEM   it may be tried again */
 BRINK_API int brink_socket_shutdown(brink_socket *socket);
@@ -206,7 +207,8 @@ BRINK_API int brink_socket_shutdown(brink_socket *socket);
 /* Sends what is queued, ends our side, waits for the peer's end (linger_timeout), dropping
  * what it still sends, so that it need not lose our last bytes to a reset. Then the socket
  * fails with error 0. Later writes: -EPIPE. No on_bytes, on_end any more. The sending takes as
- * long as the peer takes to read: only write_timeout and idle_timeout put a bound to it.
+ * long as the peer takes to read: only write_timeout and idle_timeout put a bound to it. Without memory
+ * for all this it fails with -ENOMEM. It may follow brink_socket_shutdown().
  *   -EPIPE    it was called before
  *   -ENOTCONN the socket has failed */
 BRINK_API int brink_socket_close(brink_socket *socket);
