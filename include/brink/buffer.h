@@ -2,7 +2,8 @@
  * moved, shared and cut without copying.
  *
  * It is a chain of pieces of blocks. A block is 8 KiB of memory (68 KiB where 34 KiB or more are
- * asked for at once) with a count of the pieces that stand for parts of it; to share or to cut
+ * asked for at once, and of another size where brink_buffer_reserve() could not have one piece of
+ * that) with a count of the pieces that stand for parts of it; to share or to cut
  * bytes is to make another piece. So the bytes of one block may be in many buffers, on many
  * threads, at once: nobody writes to bytes that are in a buffer, and what is still free of a
  * block is filled by one buffer at a time.
@@ -18,7 +19,7 @@
  * block. That is cheap for what is dealt with and dropped; what is to stay for long is
  * better copied out, by brink_buffer_copy(), into memory of its own size (which can be a
  * buffer again: brink_buffer_wrap()). Dropped blocks are kept for the next use: at most 256
- * KiB of small and 544 KiB of large ones for each thread, given back when it ends, and 4 MiB of
+ * KiB of small and 544 KiB of large ones for each thread, given back when it ends, and some 4 MiB of
  * each for the process. */
 #ifndef BRINK_BUFFER_H
 #define BRINK_BUFFER_H

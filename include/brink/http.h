@@ -49,7 +49,7 @@ BRINK_API const char *brink_http_find(const struct brink_http_header *headers, s
 
 /* Of what is received. In brackets is what a server answers to more, before it closes. */
 struct brink_http_limits {
-	size_t max_line;      /* bytes of the first line; 0: 8 KiB [414] */
+	size_t max_line;      /* bytes of the first line, at most max_head; 0: 8 KiB [414] */
 	size_t max_head;      /* of the first line and the headers; 0: 32 KiB, and at most 64 KiB [431] */
 	unsigned max_headers; /* 0: 100 [431] */
 	uint64_t max_body;    /* of a body that is collected; 0: 1 MiB [413] */
@@ -90,8 +90,8 @@ struct brink_http_options {
 
 /* Makes it for any number of connections, on any threads. It must outlive the sockets whose
  * messenger has it. A server that is being stopped reads a body that is coming to its end, and answers it,
- * and then closes the connection. From when the stop is asked for, the last reply of each connection says so, if it was
- * not begun before: one behind which nothing has come.
+ * and then closes the connection. From when the stop is asked for, a reply says "Connection: close" if it is the
+ * last of its connection, as no other request has come, and was not begun before.
  *   -EINVAL   no on_request, a limit is out of range, or reserved memory is not zero
  *   -ENOTSUP  built without HTTP
  *   -ENOMEM */
@@ -123,15 +123,16 @@ BRINK_API brink_socket *brink_http_request_socket(const brink_http_request *requ
 
 /* A part of a streamed body. `state`: 0: more follows. What is left in `part` comes again, with what follows it;
  * while more than the window waits, no more is read. 1: this is the last; or a negative errno, and nothing more
- * comes: -ECONNABORTED the connection has ended, -ETIMEDOUT, -EPROTO the chunks are not well formed. After these
- * no other call follows, and what is left is dropped: brink_buffer_move() keeps it for later. */
+ * comes: -ECONNABORTED the connection has ended, -EPROTO the chunks are not well formed, -ETIMEDOUT, -ENOMEM. After
+ * these no other call follows, and what is left is dropped: brink_buffer_move() keeps it for later. */
 typedef void brink_http_body_fn(brink_http_request *request, brink_buffer *part, int state, void *arg);
 
 /* Has a streamed body handed to `fn`, from now on: what has come, in this call, and what comes,
  * on the thread that reads the connection; one call at a time. A client that waits for "100
  * Continue" is told it with this. Called again, it hands over what was left. The request is not
  * to be freed in `fn` before the last call. Of a request without a body the first call is the last.
- *   -EINVAL   the body was collected, or its end was told already */
+ *   -EINVAL   no `fn`, the body was collected, or its end was told already
+ *   -ENOMEM   for "100 Continue": it may be tried again */
 BRINK_API int brink_http_request_read(brink_http_request *request, brink_http_body_fn *fn, void *arg);
 
 /* Answers. Content-Length, Date and Connection are added; a Connection header with "close" closes the
@@ -199,9 +200,10 @@ struct brink_http_client_options {
 
 /* Connects nothing yet. Before the loop is destroyed it has to be destroyed.
  *   -EINVAL   neither address nor name, or both; an option is out of range or is to be left zero; a name
- *             that is none; a host with other than visible characters, or none to a name with a service
- *             of another kind
+ *             that is none; a host with other than visible characters, or one of / ? # @ \, or none to a
+ *             name with a service of another kind
  *   -ENAMETOOLONG   the host has more than 255 bytes, or a part of the name more than a lookup takes
+ *   -ENODEV   there is no interface of the name behind the name's %
  *   -ENOTSUP  built without HTTP
  *   -ENOMEM */
 BRINK_API int brink_http_client_create(brink_http_client **client, brink_loop *loop,
@@ -252,7 +254,8 @@ struct brink_http_fetch_options {
  * itself. When a connection that was kept turns out
  * to have ended, a fetch with a safe or idempotent method (GET, HEAD, OPTIONS, PUT, DELETE, TRACE) is tried once
  * more, on a new one. Nothing is sent on one whose server has said something that was not asked for, or its end, by
- * then. Where the response is complete before the request is sent, the rest of that is not, and the connection ends.
+ * then. Where the response is complete before all of the request is sent, the rest of the request is not sent, and
+ * the connection ends.
  *   -EINVAL   no on_response; a method, target or header that is not well formed; a header that is the library's
  *             own; CONNECT; reserved memory is not zero
  *   -ENOMEM   the body is as before on any error */

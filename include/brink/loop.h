@@ -58,8 +58,8 @@ BRINK_API int brink_loop_create(brink_loop **loop, const struct brink_loop_optio
 
 /* Frees the loop and its descriptors. What is still started is stopped without a
  * call, and its memory is touched for that: free nothing that is started. But sockets fail with
- * -ECANCELED, on_close comes of each, and it waits until all references to them are given back: of those
- * that others have, so the caller is to have none. A watch whose
+ * -ECANCELED, and on_close is called for each. Then this waits until other threads have given back all references to
+ * them; the caller is to have none, for it would wait for itself. A watch whose
  * descriptor was closed without a stop, which is a mistake, may be unknown to the loop by
  * then, and stays as it is: stop it before, or do nothing more with it than
  * brink_watch_init(). Tasks that are still posted, or that these or a socket's on_close post, are called, so that
@@ -85,10 +85,11 @@ BRINK_API int brink_loop_run(brink_loop *loop);
  * for the first thing to call, and returns the number of callbacks made; prepare and check
  * hooks do not count. Returns 0 at once when stopped (the stop is used up). A turn with
  * nothing started and a negative timeout returns 0 instead of waiting for ever. Errors as
- * brink_loop_run(). A thread that has turned the loop by this alone, and ends, while another goes on with
- * it: on io_uring, where more has arrived at that moment than the completion queue holds, the sockets
- * concerned fail with -EIO. Where it lives on, io_uring holds what was watched until then for some milliseconds more,
- * although it is closed. brink_loop_run() leaves nothing behind when it returns. */
+ * brink_loop_run(). On io_uring only the thread that has turned a loop can end what it has under way there, and
+ * brink_loop_run() does so before it returns. Where a thread has used this function alone, and another goes on with the
+ * loop or destroys it, files that were watched are held for some milliseconds more although they are closed;
+ * and if the first thread ends with more that has arrived than the completion queue holds, the sockets concerned
+ * fail with -EIO. */
 BRINK_API int brink_loop_run_once(brink_loop *loop, int64_t timeout);
 
 /* Makes run and run_once return after the turn they are in. The stop is remembered

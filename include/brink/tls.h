@@ -92,6 +92,7 @@ struct brink_tls_options {
  *   -EINVAL   an option is missing, contradicts another, or is out of range; reserved memory is not
  *             zero; or a certificate, key or CA is not what it should be
  *   -ENOENT, -EACCES, ...   a file cannot be read
+ *   -EIO      there are no random numbers for a server's key of tickets
  *   -ENOTSUP  the library was built without OpenSSL
  *   -ENOMEM */
 BRINK_API int brink_tls_create(brink_tls **tls, const struct brink_tls_options *options);
