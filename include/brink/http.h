@@ -77,8 +77,10 @@ struct brink_http_options {
 	struct brink_http_limits limits;
 	unsigned max_pipelined; /* requests of a connection that are not answered; 0: 16. No more are read */
 	size_t window;          /* of streamed bodies: so many bytes may wait, each way; 0: 256 KiB */
-	uint64_t head_timeout;  /* from a head's beginning (or the connection's) to its end; 0: 20 s [408] */
-	uint64_t body_timeout;  /* nothing comes of a body; 0: 20 s [408] */
+	/* From a head's beginning to its end; 0: 20 s [408]. And from the connection's beginning until anything comes: then
+	 * there is nobody to answer, and the socket fails with -ETIMEDOUT. */
+	uint64_t head_timeout;
+	uint64_t body_timeout;  /* nothing comes of a body; 0: 20 s [408; who streams it hears of -ETIMEDOUT] */
 	uint64_t min_rate;      /* bytes in a second that a body has to come with on the whole, after
 	                         * body_timeout; 0: 500 [408] */
 	uint64_t idle_timeout;  /* between requests; 0: 60 s */

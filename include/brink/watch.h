@@ -106,7 +106,8 @@ BRINK_API int brink_watch_stop(brink_watch *watch);
  * descriptors, a child's for instance: stop and close by yourself what you know to have.
  *   -ENOENT   it is not started: nothing was closed
  *   -EBADF    its descriptor was closed without a stop: the watch is stopped. If the number is watched
- *             as another file's by now, nothing was closed
+ *             as another file's by now, nothing was closed. (Where it is another file's that is not watched, nothing
+ *             tells so, and that is closed.)
  *   other     what close(2) said; the watch is stopped */
 BRINK_API int brink_watch_close(brink_watch *watch);
 
