@@ -10,7 +10,7 @@ BRINK_BEGIN_DECLS
 enum brink_hook_point {
 	BRINK_HOOK_PREPARE, /* before the wait; what it starts or posts is taken into account by the wait. Inside
 	                     * another loop, where the host waits, also in each brink_loop_prepare() */
-	BRINK_HOOK_CHECK,   /* after the wait, before the ready watches are called */
+	BRINK_HOOK_CHECK,   /* after the wait, before anything else is called */
 	BRINK_HOOK_IDLE     /* at the end of a turn in which no watch, timer, signal or task was called. While one
 	                     * is started the loop does not sleep */
 };

@@ -112,8 +112,8 @@ BRINK_API void brink_loop_wakeup(brink_loop *loop);
 BRINK_API void brink_loop_ref(brink_loop *loop);
 BRINK_API void brink_loop_unref(brink_loop *loop);
 
-/* The monotonic clock (CLOCK_MONOTONIC) as the loop last read it: once a turn, when it is
- * first needed after the wait. All timers that a callback starts
+/* The monotonic clock (CLOCK_MONOTONIC) as the loop last read it: once after the wait of a turn, when it is
+ * first needed (and before the wait, where a timer is active). All timers that a callback starts
  * count from it. A callback that ran long and wants a fresh one calls
  * brink_loop_update() first. Outside a run, starting a timer updates it. */
 BRINK_API uint64_t brink_loop_now(brink_loop *loop);

@@ -19,12 +19,13 @@ BRINK_BEGIN_DECLS
 #define BRINK_TRANSPORT_SINGLE_THREADED 1u
 
 /* Each call that can answer -EAGAIN sets `*waits` then to the direction of the descriptor
- * that it waits for, BRINK_READ or BRINK_WRITE: a TLS write may wait for READ. It is called again
- * when that direction has become ready, or earlier. The rule of a watch holds: -EAGAIN is
+ * that it waits for, BRINK_READ or BRINK_WRITE: a TLS write may wait for READ; or to both. It is called again
+ * when that direction, or one of them, has become ready, or earlier. The rule of a watch holds: -EAGAIN is
  * said only after the descriptor itself has said EAGAIN in that direction (a door bell is
  * emptied, and the memory looked at once more after that). Where only a call in the other
  * direction can take off the descriptor what it waits for, it sets 0, and that call tells so by
- * the bit below: an edge that it cannot use up would keep the loop busy. Other results are a
+ * the bit below: an edge that it cannot use up would keep the loop busy. (A handshake has no other direction,
+ * and never sets 0: the socket fails with -EINVAL.) Other results are a
  * count, 0, or a negative errno, by which the socket fails. */
 
 /* Put into `*waits` beside that, with any result of readv, writev and shutdown: the call in the
