@@ -280,12 +280,11 @@ void ask_slowly(struct web *web, int fd, const char *text)
 
 static void read_some(struct web *web, int fd, char *bytes, size_t *have, size_t want, size_t room)
 {
-	CHECK(want < room);
-	if (want > *have) {
+	CHECK(*have <= want && want < room);
+	if (want > *have)
 		read_back(&web->service, fd, bytes + *have, want - *have);
-		*have = want;
-	}
-	bytes[*have] = '\0';
+	*have = want;
+	bytes[want] = '\0';
 }
 
 static void read_head(struct web *web, int fd, struct answer *answer)
