@@ -566,7 +566,7 @@ static void loop_ends(enum kind kind)
 
 /* ---- many timeouts ---- */
 
-static void unreachable(enum kind kind)
+static void nobody_there(enum kind kind)
 {
 	struct client_stage stage;
 	struct crowd crowd;
@@ -749,7 +749,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("revive/abandoned-by-two", abandoned_by_two, KINDS_STREAM, .flags = TRACE_FREE),
 	SCENARIO("revive/abandoned-while-coming-back", abandoned_while_coming_back, KINDS_STREAM, .flags = TRACE_FREE),
 	SCENARIO("revive/loop-ends", loop_ends, KINDS_STREAM),
-	SCENARIO("revive/unreachable", unreachable, KINDS_STREAM),
+	SCENARIO("revive/unreachable", nobody_there, KINDS_STREAM),
 	SCENARIO("revive/without-memory", without_memory, KINDS_STREAM),
 	SCENARIO("revive/not-asked-after-abandon", not_asked_after_abandon, KINDS_STREAM, .flags = TRACE_FREE),
 	SCENARIO("revive/copied-while-probing", copied_while_probing, KIND_TCP),
