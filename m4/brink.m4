@@ -317,7 +317,7 @@ AC_DEFUN([BRINK_HTTP], [
 	AM_CONDITIONAL([HTTP_LLHTTP], [test "x$brink_http" = xllhttp])
 	AS_CASE([$with_http-$brink_http],
 		[no-*], [brink_http_summary="no, as asked for"],
-		[*-no], [brink_http_summary="no: neither llhttp nor http_parser was found (Debian: libhttp-parser-dev, BSDs: llhttp)"],
+		[*-no], [brink_http_summary="no: neither llhttp nor http_parser was found (Debian: libllhttp-dev or libhttp-parser-dev, BSDs: llhttp)"],
 		[brink_http_summary="by $brink_http"])
 ])
 
