@@ -4,7 +4,8 @@
  * which brink__changes_join() makes when one is added, is room for ever: putting a slot
  * in cannot fail. Where a slot lies in the set stands in the upper bits of slot->mark,
  * so that taking it out again costs the same however many others wait. The low
- * BRINK__CHANGES_SHIFT bits of the mark are the backend's. */
+ * BRINK__CHANGES_SHIFT bits of the mark are the backend's. Slots that are to come before
+ * the others lie at the front, in the order in which they were put there. */
 #ifndef BRINK_CHANGES_H
 #define BRINK_CHANGES_H
 
@@ -17,7 +18,8 @@
 #define BRINK__CHANGES_LIMIT (UINT32_MAX >> BRINK__CHANGES_SHIFT)
 
 struct brink__changes {
-	struct brink__slot **slots; /* in no order */
+	struct brink__slot **slots; /* behind the `first` in no order */
+	uint32_t first;
 	uint32_t count;
 	uint32_t room;       /* at least `registered` */
 	uint32_t registered; /* slots that have joined and not left */
@@ -50,25 +52,47 @@ static inline void brink__changes_put(struct brink__changes *changes, struct bri
 	slot->mark |= changes->count << BRINK__CHANGES_SHIFT;
 }
 
+#define BRINK__CHANGES_OWN ((1u << BRINK__CHANGES_SHIFT) - 1) /* the backend's part of a mark */
+
+/* Has a slot lie in the place with this number; the first is 1. */
+static inline void brink__changes_lay(struct brink__changes *changes, struct brink__slot *slot, uint32_t place)
+{
+	changes->slots[place - 1] = slot;
+	slot->mark = (slot->mark & BRINK__CHANGES_OWN) | place << BRINK__CHANGES_SHIFT;
+}
+
+/* Puts a slot in as the last of the first; nothing changes when it is one of them. */
+static inline void brink__changes_put_first(struct brink__changes *changes, struct brink__slot *slot)
+{
+	uint32_t place;
+
+	brink__changes_put(changes, slot);
+	place = slot->mark >> BRINK__CHANGES_SHIFT;
+	if (place <= changes->first)
+		return;
+	brink__changes_lay(changes, changes->slots[changes->first++], place);
+	brink__changes_lay(changes, slot, changes->first);
+}
+
 /* Takes a slot out; nothing changes when it is not in. */
 static inline void brink__changes_take(struct brink__changes *changes, struct brink__slot *slot)
 {
-	uint32_t own = (1u << BRINK__CHANGES_SHIFT) - 1, place = slot->mark >> BRINK__CHANGES_SHIFT;
-	struct brink__slot *last;
+	uint32_t place = slot->mark >> BRINK__CHANGES_SHIFT;
 
 	if (place == 0)
 		return;
-	last = changes->slots[--changes->count];
-	changes->slots[place - 1] = last;
-	last->mark = (last->mark & own) | place << BRINK__CHANGES_SHIFT;
-	slot->mark &= own;
+	brink__changes_lay(changes, changes->slots[--changes->count], place);
+	if (changes->first > changes->count)
+		changes->first = changes->count;
+	slot->mark &= BRINK__CHANGES_OWN;
 }
 
 /* Takes all out. */
 static inline void brink__changes_clear(struct brink__changes *changes)
 {
 	while (changes->count > 0)
-		changes->slots[--changes->count]->mark &= (1u << BRINK__CHANGES_SHIFT) - 1;
+		changes->slots[--changes->count]->mark &= BRINK__CHANGES_OWN;
+	changes->first = 0;
 }
 
 static inline void brink__changes_leave(struct brink__changes *changes, struct brink__slot *slot)

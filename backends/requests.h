@@ -253,7 +253,7 @@ static inline bool brink__requests_fetch(struct brink__dispatcher *self)
 }
 
 /* Keeps the events of moves, and returns how many. A readiness is asked for anew: it may be over when somebody is
- * told. */
+ * told. And before what has been reported meanwhile: where a wait takes few, those would come first for ever. */
 static inline int brink__requests_sift(struct brink__dispatcher *self, struct brink__event *events, int count)
 {
 	int kept = 0;
@@ -266,7 +266,7 @@ static inline int brink__requests_sift(struct brink__dispatcher *self, struct br
 			continue;
 		}
 		slot->armed |= (uint8_t)(events[i].ready & slot->open);
-		brink__changes_put(&self->changes, slot);
+		brink__changes_put_first(&self->changes, slot);
 	}
 	return kept;
 }

@@ -247,6 +247,41 @@ static void two_level_owners(enum kind kind)
 	end_loop(loop, &pair);
 }
 
+/* Whoever is called ends the run. */
+static void stop_the_run(struct probe *probe, unsigned ready)
+{
+	(void)ready;
+	brink_loop_stop(probe->data);
+}
+
+#define CROWD 5
+
+/* All are ready all the time, a wait takes one, and after each call the loop is left and run again. */
+static void one_a_run(enum kind kind)
+{
+	brink_loop *loop = new_loop_with(&(struct brink_loop_options){.batch = 1});
+	struct pair pairs[CROWD];
+	struct probe probes[CROWD];
+
+	for (int i = 0; i < CROWD; i++) {
+		pairs[i] = open_pair(kind, BRINK_READ);
+		feed(&pairs[i], 1);
+		init_probe(&probes[i], "one of many", stop_the_run);
+		probes[i].data = loop;
+		CHECK_OK(brink_watch_start(loop, &probes[i].watch, pairs[i].ours, BRINK_READ | BRINK_LEVEL));
+	}
+	for (int i = 0; i < 10 * CROWD; i++)
+		CHECK_EQ(brink_loop_run(loop), 1);
+	for (int i = 0; i < CROWD; i++) {
+		CHECK(probes[i].calls >= 3);
+		discard_calls(&probes[i]);
+		stop_probe(&probes[i]);
+		close_pair(&pairs[i]);
+	}
+	expect_silence(loop);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 static void errors_of_level_watches(enum kind kind)
 {
 	struct pair pair = open_pair(kind, BRINK_READ | BRINK_WRITE);
@@ -282,6 +317,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("level/set-to-nothing-in-the-same-batch", set_to_nothing_in_the_same_batch, KINDS_ALL,
 	         .promises = {18, 6}),
 	SCENARIO("level/two-level-owners", two_level_owners, KINDS_STREAM, .promises = {18, 5}),
+	SCENARIO("level/one-a-run", one_a_run, KINDS_ALL, .promises = {8, 18}, .flags = TRACE_FREE),
 	SCENARIO("level/errors", errors_of_level_watches, KINDS_STREAM, .promises = {18, 14}),
 	NO_MORE_SCENARIOS,
 };
