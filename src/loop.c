@@ -189,11 +189,16 @@ void brink__loop_rest(brink_loop *loop)
 	take_all(loop, loop->ops->rest);
 }
 
+void brink__loop_gather(brink_loop *loop)
+{
+	take_all(loop, loop->ops->gather);
+}
+
 void brink__loops_before_fork(void)
 {
 	for (brink_loop *loop = innermost; loop != NULL; loop = loop->outer) {
 		send_off(loop);
-		take_all(loop, loop->ops->gather);
+		brink__loop_gather(loop);
 	}
 }
 
@@ -243,7 +248,7 @@ int brink_loop_run_once(brink_loop *loop, int64_t timeout)
 			timeout = (int64_t)(until - loop->now);
 	}
 	leave(loop);
-	take_all(loop, loop->ops->gather); /* the program may fork */
+	brink__loop_gather(loop); /* the program may fork */
 	take_stop(loop);
 	return result;
 }
@@ -304,7 +309,7 @@ int brink_loop_prepare(brink_loop *loop, int64_t *timeout)
 		loop->unsent = false; /* else it is flushed once more, and nobody is told what that said */
 	}
 	leave(loop);
-	take_all(loop, loop->ops->gather); /* as run_once: the host may fork before its turn */
+	brink__loop_gather(loop); /* as run_once: the host may fork before its turn */
 	*timeout = patience(loop, result > 0 ? 0 : -1);
 	return result < 0 ? result : 0;
 }

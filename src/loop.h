@@ -310,6 +310,9 @@ struct brink__dispatcher_options brink__loop_dispatcher_options(brink_loop *loop
  * in the sockets' streams then. On the loop's thread. */
 void brink__loop_rest(brink_loop *loop);
 
+/* loop.c: takes what has come of it so far, so that a child which is forked now has it. On the loop's thread. */
+void brink__loop_gather(brink_loop *loop);
+
 /* What has been moved for the loops that the thread is inside is known to them, and so to the child. */
 void brink__loops_before_fork(void);
 

@@ -251,6 +251,8 @@ static void detach(brink_loop *loop, struct brink__slot *slot, unsigned directio
 		if (is_to_be_removed(loop, slot, closing))
 			loop->ops->remove(loop->dispatcher, slot);
 		end_registration(slot);
+		if (!loop->inside)
+			brink__loop_gather(loop); /* what the kernel moved as it was told: the program may fork */
 	} else if (slot->level && brink__loop_has_kernel(loop) && loop->ops->arm(loop->dispatcher, slot) < 0) {
 		/* It would be reported each turn, for nobody: a new dispatcher knows only what is wanted. */
 		loop->renew = true;

@@ -59,6 +59,40 @@ static void between_turns(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+static void ignore(brink_watch *watch, unsigned ready)
+{
+	(void)watch;
+	(void)ready;
+}
+
+/* Since the last turn, whose bytes are not lost, a watch of something else was stopped. */
+static void after_a_stop(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct pair other = open_pair(kind, BRINK_READ);
+	struct life life;
+	brink_watch watch;
+	pid_t child;
+
+	brink_watch_init(&watch, ignore);
+	CHECK_OK(brink_watch_start(loop, &watch, other.ours, BRINK_READ));
+	open_life(&life, loop, kind, NULL);
+	turn_some(loop);
+	write_all(life.pair.theirs, "bytes", 5);
+	CHECK_OK(brink_watch_stop(&watch));
+	child = fork();
+	SYSCALL(child);
+	if (child == 0) {
+		CHECK_OK(brink_loop_after_fork(loop));
+		RUN_UNTIL(loop, life.got == 5);
+		_exit(0);
+	}
+	expect_success_of(child);
+	end_life(&life);
+	close_pair(&other);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* A host forks where it would wait. */
 static void before_the_hosts_turn(enum kind kind)
 {
@@ -177,6 +211,7 @@ static void before_all_is_sent(enum kind kind)
 
 static const struct scenario scenarios[] = {
 	SCENARIO("stream-forks/between-turns", between_turns, KINDS_STREAM),
+	SCENARIO("stream-forks/after-a-stop", after_a_stop, KINDS_STREAM),
 	SCENARIO("stream-forks/before-the-hosts-turn", before_the_hosts_turn, KINDS_STREAM),
 	SCENARIO("stream-forks/before-all-is-seen", before_all_is_seen, KINDS_STREAM),
 	SCENARIO("stream-forks/before-all-is-sent", before_all_is_sent, KINDS_STREAM),
