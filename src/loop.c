@@ -282,6 +282,12 @@ void brink_loop_update(brink_loop *loop)
 
 /* ---- inside another loop ---- */
 
+/* A mechanism that is bound to the thread before cannot make one here: a new one, then, as on a run. */
+static bool is_for_another_thread(const brink_loop *loop)
+{
+	return !loop->inside && loop->ops->adopt != NULL && loop->ops->adopt(loop->dispatcher) == -EXDEV;
+}
+
 int brink_loop_fd(brink_loop *loop)
 {
 	int fd;
@@ -289,6 +295,11 @@ int brink_loop_fd(brink_loop *loop)
 	if (loop->ops->fd == NULL)
 		return -ENOTSUP;
 	fd = loop->ops->fd(loop->dispatcher);
+	if (fd < 0 && is_for_another_thread(loop)) {
+		fd = brink__loop_renew(loop);
+		if (fd == 0)
+			fd = loop->ops->fd(loop->dispatcher);
+	}
 	if (fd >= 0)
 		loop->host_fd = fd;
 	return fd;

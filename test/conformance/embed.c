@@ -364,6 +364,45 @@ static void asked_for_late(enum kind kind)
 	close_pair(&pair);
 }
 
+struct mover {
+	brink_loop *loop;
+	struct pair *pair;
+	struct probe *reader;
+};
+
+static void *be_the_host(void *data)
+{
+	struct mover *mover = data;
+
+	CHECK_OK(brink_loop_fd(mover->loop));
+	expect_host_sleeps(mover->loop);
+	feed(mover->pair, 3);
+	HOST_UNTIL(mover->loop, mover->reader->calls == 1);
+	return NULL;
+}
+
+/* For the first time, by a host whose thread is not the one that the loop had its turns on. */
+static void asked_for_elsewhere(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct pair pair = open_pair(kind, BRINK_READ);
+	struct probe reader;
+	struct mover mover = {loop, &pair, &reader};
+	pthread_t thread;
+
+	if (!can(BRINK_FEATURE_FD))
+		SKIP("this backend has no descriptor to wait for");
+	start_probe(loop, &reader, "reader", pair.ours, BRINK_READ);
+	expect_silence(loop);
+	CHECK_EQ(pthread_create(&thread, NULL, be_the_host, &mover), 0);
+	CHECK_EQ(pthread_join(thread, NULL), 0);
+	accept_calls(&reader);
+	expect_silence(loop);
+	stop_probe(&reader);
+	CHECK_OK(brink_loop_destroy(loop));
+	close_pair(&pair);
+}
+
 /* prepare says no more than the truth about timers. */
 static void prepare_tells_the_time(enum kind kind)
 {
@@ -677,6 +716,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("embed/stopped-wakes-no-host", stopped_wakes_no_host, KINDS_ALL, .promises = {6, 23}),
 	SCENARIO("embed/wakes-for-nothing", wakes_for_nothing, KIND_UNIX, .promises = {23}),
 	SCENARIO("embed/asked-for-late", asked_for_late, KINDS_ALL, .promises = {23}),
+	SCENARIO("embed/asked-for-elsewhere", asked_for_elsewhere, KINDS_ALL, .promises = {19, 23}),
 	SCENARIO("embed/prepare-tells-the-time", prepare_tells_the_time, 0, .promises = {23}),
 	SCENARIO("embed/prepare-calls-hooks", prepare_calls_hooks, KINDS_ALL, .promises = {23}),
 	SCENARIO("embed/in-each-other-loop", in_each_other_loop, KINDS_ALL, .promises = {23}, .flags = TRACE_FREE),
