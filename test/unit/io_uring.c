@@ -69,6 +69,7 @@ static const struct {
 	{"a stream whose answer is dropped fails", stream_whose_answer_is_dropped},
 	{"buffers for what is received run out", buffers_run_out},
 	{"what was removed is not sent", what_was_removed_is_not_sent},
+	{"what was sent is known", what_was_sent_is_known},
 	{"changes hands only before it runs", changes_hands_only_before_it_runs},
 	{"close lets go of all files", closing_lets_go_of_all_files},
 	{"a forked child does not disturb", forked_child_does_not_disturb},

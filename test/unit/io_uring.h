@@ -63,6 +63,7 @@ void removal_races_with_completion(void);
 void stale_completions_are_dropped(void);
 void closed_without_removal_is_contained(void);
 void what_was_removed_is_not_sent(void);
+void what_was_sent_is_known(void);
 void closing_lets_go_of_all_files(void);
 
 void timeouts_and_signals(void);

@@ -184,6 +184,27 @@ void what_was_removed_is_not_sent(void)
 	close(pair[1]);
 }
 
+/* Who removes a slot learns what its write came to, though no wait has taken the answer. */
+void what_was_sent_is_known(void)
+{
+	struct brink__stream stream = {.end = BRINK__STREAM_GOES_ON, .out = "early", .out_size = 5};
+	struct brink__slot *slot;
+	int pair[2];
+	char bytes[8];
+
+	tcp_pair(pair);
+	slot = add(pair[1], BRINK_WRITE, false);
+	CHECK(brink__stream_attach(&descriptors, pair[1], &stream) == 0);
+	CHECK(ops->flush(ring) == 1);
+	CHECK(stream.sent == BRINK__STREAM_UNSENT);
+	drop(slot);
+	CHECK(stream.sent == 5 && stream.out == NULL);
+	brink__stream_detach(&descriptors, pair[1], &stream);
+	CHECK(recv(pair[0], bytes, sizeof bytes, MSG_DONTWAIT) == 5);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 void closing_lets_go_of_all_files(void)
 {
 	int pairs[MANY][2];
