@@ -5,7 +5,8 @@
  * in cannot fail. Where a slot lies in the set stands in the upper bits of slot->mark,
  * so that taking it out again costs the same however many others wait. The low
  * BRINK__CHANGES_SHIFT bits of the mark are the backend's. Slots that are to come before
- * the others lie at the front, in the order in which they were put there. */
+ * the others lie at the front, in the order in which they were put there; where one is taken
+ * out, another lies there. */
 #ifndef BRINK_CHANGES_H
 #define BRINK_CHANGES_H
 
@@ -19,7 +20,7 @@
 
 struct brink__changes {
 	struct brink__slot **slots; /* behind the `first` in no order */
-	uint32_t first;
+	uint32_t first; /* may be more than there are */
 	uint32_t count;
 	uint32_t room;       /* at least `registered` */
 	uint32_t registered; /* slots that have joined and not left */
@@ -82,8 +83,6 @@ static inline void brink__changes_take(struct brink__changes *changes, struct br
 	if (place == 0)
 		return;
 	brink__changes_lay(changes, changes->slots[--changes->count], place);
-	if (changes->first > changes->count)
-		changes->first = changes->count;
 	slot->mark &= BRINK__CHANGES_OWN;
 }
 
