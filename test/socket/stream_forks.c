@@ -209,12 +209,68 @@ static void before_all_is_sent(enum kind kind)
 	end_play(&forker);
 }
 
+#define MUCH 60000u
+
+static void say_much(struct life *life, size_t *said)
+{
+	static const char bytes[MUCH];
+
+	write_all(life->pair.theirs, bytes, sizeof bytes);
+	*said += sizeof bytes;
+}
+
+/* The parent reads no more before the child has ended. */
+static void drop_fork_and_wait(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	struct forker *forker = arg;
+
+	(void)socket;
+	brink_buffer_clear(in);
+	if (++forker->calls != forker->fork_at)
+		return;
+	forker->child = fork();
+	SYSCALL(forker->child);
+	if (forker->child == 0)
+		CHECK_OK(brink_loop_after_fork(forker->loop));
+	else
+		expect_success_of(forker->child);
+}
+
+/* When a connection that has much to read stops to be received for, and reads by itself, some of it is still under
+ * way. */
+static void while_it_changes_to_reads(enum kind kind)
+{
+	struct forker forker;
+	struct life *life = &forker.lives[0];
+
+	for (unsigned fork_at = 1; fork_at <= 8; fork_at++) {
+		size_t said = 0;
+
+		forker = (struct forker){.child = -1, .fork_at = fork_at, .loop = new_loop()};
+		open_life(life, forker.loop, kind,
+		          &(struct brink_socket_options){.on_bytes = drop_fork_and_wait, .arg = &forker});
+		turn(forker.loop);
+		while (forker.child < 0) {
+			say_much(life, &said);
+			RUN_UNTIL(forker.loop, life->got == said || forker.child >= 0);
+		}
+		if (forker.child == 0) {
+			say_much(life, &said);
+			RUN_UNTIL(forker.loop, life->got == said);
+			_exit(0);
+		}
+		end_life(life);
+		CHECK_OK(brink_loop_destroy(forker.loop));
+	}
+}
+
 static const struct scenario scenarios[] = {
 	SCENARIO("stream-forks/between-turns", between_turns, KINDS_STREAM),
 	SCENARIO("stream-forks/after-a-stop", after_a_stop, KINDS_STREAM),
 	SCENARIO("stream-forks/before-the-hosts-turn", before_the_hosts_turn, KINDS_STREAM),
 	SCENARIO("stream-forks/before-all-is-seen", before_all_is_seen, KINDS_STREAM),
 	SCENARIO("stream-forks/before-all-is-sent", before_all_is_sent, KINDS_STREAM),
+	SCENARIO("stream-forks/while-it-changes-to-reads", while_it_changes_to_reads, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
 const struct group stream_forks_group = {"stream-forks", scenarios};

@@ -220,6 +220,45 @@ void buffers_run_out(void)
 	}
 }
 
+/* A stream that is disarmed receives no more until it is armed; one that is wanted goes on. */
+void disarmed_receives_no_more(void)
+{
+	struct brink__stream stream = {.end = BRINK__STREAM_GOES_ON};
+	struct brink__slot *slot;
+	char bytes[4];
+	int pair[2];
+
+	ops->close(ring);
+	receive_buffers = 16;
+	CHECK(open_ring(entries) == 0);
+	receive_buffers = 0;
+	tcp_pair(pair);
+	slot = add(pair[1], BRINK_READ, false);
+	CHECK(brink__stream_attach(&descriptors, pair[1], &stream) == 0);
+	CHECK(silent());
+	ops->disarm(ring, slot);
+	CHECK(silent());
+	put(pair[0]);
+	CHECK(report(slot) == BRINK_READ);
+	if (stream.receiving) {
+		slot->open = 0;
+		ops->disarm(ring, slot);
+		CHECK(slot->armed == 0);
+		CHECK(silent() && !stream.receiving);
+		put(pair[0]);
+		CHECK(silent() && stream.size == 1);
+		slot->open = BRINK_READ;
+		ops->arm(ring, slot);
+		CHECK(report(slot) == BRINK_READ); /* of the first, which is still there */
+		CHECK(recv(pair[1], bytes, sizeof bytes, 0) == 1);
+		brink__piece_drop(stream.first);
+	}
+	drop(slot);
+	brink__stream_detach(&descriptors, pair[1], &stream);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void *adopt(void *rc)
 {
 	*(int *)rc = ops->adopt(ring);
