@@ -243,6 +243,99 @@ static void sent_when_run_returns(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+/* ---- several in one turn ---- */
+
+struct outcome {
+	unsigned ends;
+	int error;
+};
+
+static void note_outcome(brink_socket *socket, int error, void *arg)
+{
+	struct outcome *outcome = arg;
+
+	(void)socket;
+	outcome->ends++;
+	outcome->error = error;
+}
+
+/* Two requests, which travel together. */
+static void answer_in_halves(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	brink_buffer half = {0};
+
+	(void)arg;
+	brink_buffer_cut(in, &half, brink_buffer_length(in) / 2);
+	CHECK_OK(brink_socket_write(socket, &half));
+	CHECK_OK(brink_socket_write(socket, in));
+}
+
+/* What is gathered for one connection stays what it is until it has gone, also while it is gathered for others. */
+static void gathered_for_several(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct life lives[5];
+
+	for (unsigned i = 0; i < 5; i++)
+		open_life(&lives[i], loop, kind, &(struct brink_socket_options){.on_bytes = answer_in_halves});
+	for (unsigned round = 0; round < 200; round++) {
+		char said[500], heard[500];
+
+		for (unsigned i = 0; i < 5; i++) {
+			memset(said, 'a' + (int)i, sizeof said);
+			write_all(lives[i].pair.theirs, said, sizeof said);
+		}
+		RUN_UNTIL(loop, lives[0].got + lives[1].got + lives[2].got + lives[3].got + lives[4].got ==
+		                5 * (round + 1) * sizeof said);
+		CHECK(brink_loop_run_once(loop, 0) >= 0); /* by which the last are sent */
+		for (unsigned i = 0; i < 5; i++) {
+			memset(said, 'a' + (int)i, sizeof said);
+			read_exactly(lives[i].pair.theirs, heard, sizeof heard);
+			CHECK(memcmp(said, heard, sizeof said) == 0);
+		}
+	}
+	for (unsigned i = 0; i < 5; i++)
+		end_life(&lives[i]);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+struct failing {
+	brink_task task;
+	struct life life;
+	struct outcome outcome;
+};
+
+static void fail_it(brink_task *task)
+{
+	CHECK_OK(brink_socket_fail(brink_container_of(task, struct failing, task)->life.id, 0, NULL));
+}
+
+static void answer_and_fail(brink_socket *socket, brink_buffer *in, void *arg)
+{
+	struct failing *failing = arg;
+
+	CHECK_OK(brink_socket_write_with(socket, in, &(struct brink_write_options){
+		.done = note_outcome, .arg = &failing->outcome}));
+	brink_task_post(failing->life.loop, &failing->task);
+}
+
+/* A request that was sent has not failed, though its socket did before anybody had looked. */
+static void sent_before_it_fails(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct failing failing = {.outcome = {0, 1}};
+
+	brink_task_init(&failing.task, fail_it);
+	open_life(&failing.life, loop, kind, &(struct brink_socket_options){.on_bytes = answer_and_fail, .arg = &failing});
+	write_all(failing.life.pair.theirs, "bytes", 5);
+	RUN_UNTIL(loop, failing.life.closes == 1);
+	CHECK_EQ(failing.outcome.ends, 1);
+	CHECK_OK(failing.outcome.error);
+	CHECK_EQ(drain(failing.life.pair.theirs), 5);
+	end_life(&failing.life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* ---- from thread to thread ---- */
 
 static void *run_loop(void *loop)
@@ -278,6 +371,37 @@ static void from_thread_to_thread(enum kind kind)
 		hear_all(&echoes[i]);
 		end_life(&echoes[i].life);
 	}
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
+static void *turn_and_leave(void *data)
+{
+	struct life *life = data;
+
+	for (unsigned i = 0; i < 5; i++)
+		CHECK(brink_loop_run_once(life->loop, 0) >= 0);
+	write_all(life->pair.theirs, "bytes", 5);
+	return NULL;
+}
+
+/* What a thread still receives when it ends, though it has left the loop, the next one has: that, and what follows. */
+static void by_a_thread_that_ends(enum kind kind)
+{
+	brink_loop *loop = new_loop();
+	struct life life;
+	pthread_t thread;
+
+	open_life(&life, loop, kind, NULL);
+	for (unsigned round = 1; round <= 10; round++) {
+		run_thread(&thread, turn_and_leave, &life);
+		join_thread(thread);
+		RUN_UNTIL(loop, life.got == 10 * round - 5);
+		write_all(life.pair.theirs, "bytes", 5);
+		RUN_UNTIL(loop, life.got == 10 * round);
+		CHECK_EQ(life.ends, 0);
+		CHECK_EQ(life.closes, 0);
+	}
+	end_life(&life);
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
@@ -348,6 +472,9 @@ static const struct scenario scenarios[] = {
 	SCENARIO("streams/end-right-behind-bytes", end_right_behind_bytes, KINDS_STREAM),
 	SCENARIO("streams/sent-when-run-returns", sent_when_run_returns, KINDS_STREAM),
 	SCENARIO("streams/from-thread-to-thread", from_thread_to_thread, KINDS_STREAM),
+	SCENARIO("streams/gathered-for-several", gathered_for_several, KINDS_STREAM),
+	SCENARIO("streams/sent-before-it-fails", sent_before_it_fails, KINDS_STREAM),
+	SCENARIO("streams/by-a-thread-that-ends", by_a_thread_that_ends, KINDS_STREAM),
 	SCENARIO("streams/at-random", at_random, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
 };
