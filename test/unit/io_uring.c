@@ -69,6 +69,8 @@ static const struct {
 	{"a stream whose answer is dropped fails", stream_whose_answer_is_dropped},
 	{"buffers for what is received run out", buffers_run_out},
 	{"disarmed, a stream receives no more", disarmed_receives_no_more},
+	{"what was moved is reported", what_was_moved_is_reported},
+	{"rests, and goes on", rests_and_goes_on},
 	{"what was removed is not sent", what_was_removed_is_not_sent},
 	{"what was sent is known", what_was_sent_is_known},
 	{"changes hands only before it runs", changes_hands_only_before_it_runs},

@@ -72,6 +72,8 @@ void kernel_without_memory(void);
 void stream_whose_answer_is_dropped(void);
 void buffers_run_out(void);
 void disarmed_receives_no_more(void);
+void what_was_moved_is_reported(void);
+void rests_and_goes_on(void);
 void changes_hands_only_before_it_runs(void);
 void forked_child_does_not_disturb(void);
 

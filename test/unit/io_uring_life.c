@@ -259,6 +259,82 @@ void disarmed_receives_no_more(void)
 	close(pair[1]);
 }
 
+/* What has come of moves, and was not taken so far, is reported by the next ring, and is still what it was. */
+void what_was_moved_is_reported(void)
+{
+	struct brink__stream stream = {.end = BRINK__STREAM_GOES_ON};
+	struct brink__slot *slot;
+	struct brink__event event;
+	unsigned ready = 0;
+	bool received;
+	int pair[2];
+
+	ops->close(ring);
+	receive_buffers = 16;
+	CHECK(open_ring(entries) == 0);
+	tcp_pair(pair);
+	slot = add(pair[1], BRINK_READ, false);
+	CHECK(brink__stream_attach(&descriptors, pair[1], &stream) == 0);
+	CHECK(silent());
+	put(pair[0]);
+	stream.out = "bytes";
+	stream.out_size = 5;
+	slot->open |= BRINK_WRITE;
+	ops->arm(ring, slot);
+	CHECK(ops->flush(ring) == 1);
+	ops->close(ring);
+	received = stream.first != NULL;
+	CHECK(open_ring(entries) == 0);
+	receive_buffers = 0;
+	slot->mark = 0;
+	slot->armed = 0;
+	CHECK(ops->add(ring, slot) == 0);
+	for (int i = 0; i < 2 && await(&event, 1, LONG) == 1; i++)
+		ready |= event.ready;
+	CHECK(ready == (BRINK_READ | BRINK_WRITE));
+	CHECK(stream.sent == 5 && stream.out == NULL && stream.end == BRINK__STREAM_GOES_ON);
+	CHECK((stream.first != NULL) == received && stream.size == received);
+	if (received)
+		brink__piece_drop(stream.first);
+	drop(slot);
+	brink__stream_detach(&descriptors, pair[1], &stream);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* At rest nothing is received; with the next wait it goes on. */
+void rests_and_goes_on(void)
+{
+	struct brink__stream stream = {.end = BRINK__STREAM_GOES_ON};
+	struct brink__event event;
+	struct brink__slot *slot;
+	int pair[2];
+
+	ops->close(ring);
+	receive_buffers = 16;
+	CHECK(open_ring(entries) == 0);
+	receive_buffers = 0;
+	tcp_pair(pair);
+	slot = add(pair[1], BRINK_READ, false);
+	CHECK(brink__stream_attach(&descriptors, pair[1], &stream) == 0);
+	CHECK(silent());
+	if (stream.receiving) {
+		CHECK(ops->rest(ring, &event, 1) == 0);
+		CHECK(!stream.receiving);
+		CHECK(silent());
+		CHECK(stream.receiving && !stream.over);
+		put(pair[0]);
+		CHECK(report(slot) == BRINK_READ);
+		CHECK(stream.size == 1);
+		if (stream.first != NULL)
+			brink__piece_drop(stream.first);
+	}
+	drop(slot);
+	brink__stream_detach(&descriptors, pair[1], &stream);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 static void *adopt(void *rc)
 {
 	*(int *)rc = ops->adopt(ring);
