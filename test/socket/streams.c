@@ -336,6 +336,38 @@ static void sent_before_it_fails(enum kind kind)
 	CHECK_OK(brink_loop_destroy(loop));
 }
 
+static void say_and_leave(brink_task *task)
+{
+	struct failing *failing = brink_container_of(task, struct failing, task);
+
+	write_all(failing->life.pair.theirs, "last", 4);
+	close_theirs(&failing->life.pair);
+}
+
+/* A write finds the peer gone when the kernel has its last words, and nobody has looked for them so far. */
+static void last_words_are_on_their_way(enum kind kind)
+{
+	static const char much[1 << 17]; /* more than is left to a backend */
+	const struct brink_write_options queued = {.flags = BRINK_WRITE_QUEUED};
+	brink_loop *loop = new_loop();
+	struct failing failing = {.outcome = {0, 0}};
+	brink_socket *socket;
+	brink_buffer bytes = {0};
+
+	CHECK_OK(brink_buffer_append(&bytes, much, sizeof much));
+	brink_task_init(&failing.task, say_and_leave);
+	open_life(&failing.life, loop, kind, NULL);
+	turn(loop);
+	socket = held(&failing.life);
+	brink_task_post(loop, &failing.task);
+	CHECK_OK(brink_socket_write_with(socket, &bytes, &queued));
+	brink_socket_release(socket);
+	RUN_UNTIL(loop, failing.life.closes == 1);
+	CHECK_EQ(failing.life.got, 4);
+	end_life(&failing.life);
+	CHECK_OK(brink_loop_destroy(loop));
+}
+
 /* ---- from thread to thread ---- */
 
 static void *run_loop(void *loop)
@@ -474,6 +506,7 @@ static const struct scenario scenarios[] = {
 	SCENARIO("streams/from-thread-to-thread", from_thread_to_thread, KINDS_STREAM),
 	SCENARIO("streams/gathered-for-several", gathered_for_several, KINDS_STREAM),
 	SCENARIO("streams/sent-before-it-fails", sent_before_it_fails, KINDS_STREAM),
+	SCENARIO("streams/last-words-are-on-their-way", last_words_are_on_their_way, KIND_UNIX),
 	SCENARIO("streams/by-a-thread-that-ends", by_a_thread_that_ends, KINDS_STREAM),
 	SCENARIO("streams/at-random", at_random, KINDS_STREAM),
 	NO_MORE_SCENARIOS,
