@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define NUMBERS (BRINK__SIGNAL_WORDS * 64)
+enum { INFO = SA_SIGINFO }; /* an int as sa_flags is: musl's is unsigned on some processors */
 
 struct entry {
 	brink_loop *loop;
@@ -63,7 +64,7 @@ static void chain(int layer, int number, siginfo_t *info, void *context)
 
 	if (calls_nobody(action))
 		return;
-	if (action->sa_flags & SA_SIGINFO)
+	if (action->sa_flags & INFO)
 		action->sa_sigaction(number, info, context);
 	else
 		action->sa_handler(number);
@@ -78,7 +79,7 @@ static int ours_on_top(int number)
 {
 	struct sigaction current;
 
-	if (sigaction(number, NULL, &current) < 0 || !(current.sa_flags & SA_SIGINFO))
+	if (sigaction(number, NULL, &current) < 0 || !(current.sa_flags & INFO))
 		return -1;
 	for (int layer = 0; layer < LAYERS; layer++)
 		if (current.sa_sigaction == ours[layer])

@@ -219,13 +219,14 @@ static void info_handler(int number, siginfo_t *info, void *context)
 
 static void expect_handler(const struct sigaction *expected)
 {
+	enum { INFO = SA_SIGINFO }; /* an int as sa_flags is: musl's is unsigned on some processors */
 	struct sigaction now;
 
 	SYSCALL(sigaction(SIGUSR1, NULL, &now));
-	if ((expected->sa_flags & SA_SIGINFO) != 0)
-		CHECK((now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == expected->sa_sigaction);
+	if ((expected->sa_flags & INFO) != 0)
+		CHECK((now.sa_flags & INFO) != 0 && now.sa_sigaction == expected->sa_sigaction);
 	else
-		CHECK((now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == expected->sa_handler);
+		CHECK((now.sa_flags & INFO) == 0 && now.sa_handler == expected->sa_handler);
 }
 
 static void with_handler_before(struct sigaction *before, atomic_uint *counter)
