@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define BATCH 6u
@@ -176,17 +177,17 @@ static void on_refusal(brink_datagram *socket, int error, const struct brink_add
 	((struct end *)arg)->errors++;
 }
 
-/* The address of a socket that is gone. */
-static bool choose_nobody(struct post *post, struct brink_address *nobody)
+/* An address where nobody is, and comes: the socket that has it hears itself alone. */
+static int open_nobody(struct brink_address *nobody)
 {
-	struct brink_datagram_options options = usual(&post->ends[1]);
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+	socklen_t length = sizeof nobody->storage;
 
-	options.address = "127.0.0.1:0";
-	if (!went_well(brink_datagram_create(&post->ends[1].socket, post->loop, &options)))
-		return false;
-	brink_datagram_address(post->ends[1].socket, nobody);
-	brink_datagram_destroy(post->ends[1].socket);
-	return true;
+	CHECK(fd >= 0 && brink_address_parse(nobody, "127.0.0.1:0") == 0);
+	CHECK(bind(fd, (const struct sockaddr *)&nobody->storage, nobody->length) == 0);
+	CHECK(getsockname(fd, (struct sockaddr *)&nobody->storage, &length) == 0);
+	CHECK(connect(fd, (const struct sockaddr *)&nobody->storage, nobody->length) == 0);
+	return fd;
 }
 
 /* That it has come to nobody is told, where the system tells it: also when the next send has met the
@@ -197,12 +198,14 @@ static void to_nobody(void)
 	struct brink_datagram_options options = usual(&post.ends[0]);
 	struct end *asks = &post.ends[0];
 	struct brink_address nobody, own;
+	int deaf;
 
 	if (post.loop == NULL)
 		return;
+	deaf = open_nobody(&nobody);
 	options.address = "127.0.0.1:0";
 	options.on_error = on_refusal;
-	if (choose_nobody(&post, &nobody) && went_well(brink_datagram_create(&asks->socket, post.loop, &options)) &&
+	if (went_well(brink_datagram_create(&asks->socket, post.loop, &options)) &&
 	    (brink_datagram_features(asks->socket) & BRINK_DATAGRAM_HAS_ERRORS) != 0 &&
 	    went_well(brink_datagram_send(asks->socket, "datagram", 8, &nobody))) {
 		brink_datagram_address(asks->socket, &own);
@@ -210,6 +213,7 @@ static void to_nobody(void)
 		while ((asks->errors == 0 || asks->got < asks->gave) && (fault_harmless() || !fault_struck()))
 			turn_loop(post.loop);
 	}
+	close(deaf);
 	brink_datagram_destroy(asks->socket);
 	brink_loop_destroy(post.loop);
 }

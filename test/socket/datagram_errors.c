@@ -6,12 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 
-/* An address of the family where nobody is. */
-static void choose_nobody(int family, struct brink_address *address)
+/* An address of the family where nobody is, and comes: the socket that has it hears itself alone. */
+static int open_nobody(int family, struct brink_address *address)
 {
 	int plain = open_plain(family, address);
 
-	close_plain(&plain, address);
+	SYSCALL(connect(plain, (const struct sockaddr *)&address->storage, address->length));
+	return plain;
 }
 
 static struct post *start_connected(brink_loop *loop, int family, const struct brink_address *peer)
@@ -30,8 +31,9 @@ static void connected_family(int family)
 	brink_loop *loop = new_loop();
 	struct brink_address nobody;
 	struct post *post;
+	int deaf;
 
-	choose_nobody(family, &nobody);
+	deaf = open_nobody(family, &nobody);
 	post = start_connected(loop, family, &nobody);
 	for (unsigned i = 1; i <= 3; i++) {
 		CHECK_OK(brink_datagram_send(post->socket, "anybody?", 8, NULL));
@@ -44,6 +46,7 @@ static void connected_family(int family)
 	}
 	CHECK_EQ(post->count, 0);
 	CHECK_EQ(counters_of(post).errors, 3);
+	close_plain(&deaf, &nobody);
 	close_post(post);
 	CHECK_OK(brink_loop_destroy(loop));
 }
@@ -66,10 +69,10 @@ static void unconnected_family(int family)
 	brink_loop *loop = new_loop();
 	struct post *post = start_new_post(loop, family);
 	struct brink_address nobody, peer;
-	int plain = open_plain(family, &peer);
+	int plain = open_plain(family, &peer), deaf;
 
 	need_errors(post);
-	choose_nobody(family, &nobody);
+	deaf = open_nobody(family, &nobody);
 	for (unsigned i = 0; i < 20; i++) {
 		CHECK_OK(brink_datagram_send(post->socket, "anybody?", 8, &nobody));
 		CHECK_OK(brink_datagram_send(post->socket, numbered(i, 100), 100, &peer));
@@ -84,6 +87,7 @@ static void unconnected_family(int family)
 	RUN_UNTIL(loop, post->count == 1);
 	CHECK(post->seen[0].sound && post->seen[0].number == 5);
 	close_plain(&plain, &peer);
+	close_plain(&deaf, &nobody);
 	close_post(post);
 	CHECK_OK(brink_loop_destroy(loop));
 }
@@ -100,11 +104,11 @@ static void told_after_a_pause(enum kind kind)
 	brink_loop *loop = new_loop();
 	struct post *post = start_new_post(loop, AF_INET);
 	struct brink_address nobody, peer;
-	int plain = open_plain(AF_INET, &peer);
+	int plain = open_plain(AF_INET, &peer), deaf;
 
 	(void)kind;
 	need_errors(post);
-	choose_nobody(AF_INET, &nobody);
+	deaf = open_nobody(AF_INET, &nobody);
 	turn(loop);
 	brink_datagram_pause(post->socket);
 	send_plain(plain, &post->address, 1, 100);
@@ -122,6 +126,7 @@ static void told_after_a_pause(enum kind kind)
 	rest_posts(loop);
 	CHECK_EQ(post->errors, 1);
 	close_plain(&plain, &peer);
+	close_plain(&deaf, &nobody);
 	close_post(post);
 	CHECK_OK(brink_loop_destroy(loop));
 }
@@ -132,11 +137,11 @@ static void told_beside_a_datagram(enum kind kind)
 	brink_loop *loop = new_loop();
 	struct post *post = start_new_post(loop, AF_INET);
 	struct brink_address nobody, peer;
-	int plain = open_plain(AF_INET, &peer);
+	int plain = open_plain(AF_INET, &peer), deaf;
 
 	(void)kind;
 	need_errors(post);
-	choose_nobody(AF_INET, &nobody);
+	deaf = open_nobody(AF_INET, &nobody);
 	turn(loop);
 	CHECK_OK(brink_datagram_send(post->socket, "anybody?", 8, &nobody));
 	await(brink_datagram_fd(post->socket), BRINK_READ);
@@ -147,6 +152,7 @@ static void told_beside_a_datagram(enum kind kind)
 	rest_posts(loop);
 	CHECK_EQ(post->errors, 1);
 	close_plain(&plain, &peer);
+	close_plain(&deaf, &nobody);
 	close_post(post);
 	CHECK_OK(brink_loop_destroy(loop));
 }
@@ -161,15 +167,17 @@ static void destroyed_in_its_error(enum kind kind)
 	brink_loop *loop = new_loop();
 	struct brink_address nobody;
 	struct post *post;
+	int deaf;
 
 	(void)kind;
-	choose_nobody(AF_INET, &nobody);
+	deaf = open_nobody(AF_INET, &nobody);
 	post = start_connected(loop, AF_INET, &nobody);
 	post->act_error = destroy_now;
 	CHECK_OK(brink_datagram_send(post->socket, "anybody?", 8, NULL));
 	RUN_UNTIL(loop, post->socket == NULL);
 	CHECK_EQ(post->errors, 1);
 	CHECK_EQ(brink_loop_run(loop), 0);
+	close_plain(&deaf, &nobody);
 	close_post(post);
 	CHECK_OK(brink_loop_destroy(loop));
 }
