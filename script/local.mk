@@ -2,6 +2,7 @@
 
 EXTRA_DIST += \
 	%reldir%/cross \
+	%reldir%/debian \
 	%reldir%/demo \
 	%reldir%/newer \
 	%reldir%/setup \
