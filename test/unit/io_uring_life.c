@@ -220,22 +220,39 @@ void buffers_run_out(void)
 	}
 }
 
-/* A stream that is disarmed receives no more until it is armed; one that is wanted goes on. */
-void disarmed_receives_no_more(void)
+/* A connection, on a ring that receives for it. */
+static struct brink__slot *open_stream(int pair[2], struct brink__stream *stream)
 {
-	struct brink__stream stream = {.end = BRINK__STREAM_GOES_ON};
 	struct brink__slot *slot;
-	char bytes[4];
-	int pair[2];
 
+	*stream = (struct brink__stream){.end = BRINK__STREAM_GOES_ON};
 	ops->close(ring);
 	receive_buffers = 16;
 	CHECK(open_ring(entries) == 0);
-	receive_buffers = 0;
 	tcp_pair(pair);
 	slot = add(pair[1], BRINK_READ, false);
-	CHECK(brink__stream_attach(&descriptors, pair[1], &stream) == 0);
+	CHECK(brink__stream_attach(&descriptors, pair[1], stream) == 0);
 	CHECK(silent());
+	return slot;
+}
+
+static void close_stream(struct brink__slot *slot, int pair[2], struct brink__stream *stream)
+{
+	receive_buffers = 0;
+	drop(slot);
+	brink__stream_detach(&descriptors, pair[1], stream);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+/* A stream that is disarmed receives no more until it is armed; one that is wanted goes on. */
+void disarmed_receives_no_more(void)
+{
+	struct brink__stream stream;
+	int pair[2];
+	struct brink__slot *slot = open_stream(pair, &stream);
+	char bytes[4];
+
 	ops->disarm(ring, slot);
 	CHECK(silent());
 	put(pair[0]);
@@ -253,29 +270,19 @@ void disarmed_receives_no_more(void)
 		CHECK(recv(pair[1], bytes, sizeof bytes, 0) == 1);
 		brink__piece_drop(stream.first);
 	}
-	drop(slot);
-	brink__stream_detach(&descriptors, pair[1], &stream);
-	close(pair[0]);
-	close(pair[1]);
+	close_stream(slot, pair, &stream);
 }
 
 /* What has come of moves, and was not taken so far, is reported by the next ring, and is still what it was. */
 void what_was_moved_is_reported(void)
 {
-	struct brink__stream stream = {.end = BRINK__STREAM_GOES_ON};
-	struct brink__slot *slot;
+	struct brink__stream stream;
+	int pair[2];
+	struct brink__slot *slot = open_stream(pair, &stream);
 	struct brink__event event;
 	unsigned ready = 0;
 	bool received;
-	int pair[2];
 
-	ops->close(ring);
-	receive_buffers = 16;
-	CHECK(open_ring(entries) == 0);
-	tcp_pair(pair);
-	slot = add(pair[1], BRINK_READ, false);
-	CHECK(brink__stream_attach(&descriptors, pair[1], &stream) == 0);
-	CHECK(silent());
 	put(pair[0]);
 	stream.out = "bytes";
 	stream.out_size = 5;
@@ -285,7 +292,6 @@ void what_was_moved_is_reported(void)
 	ops->close(ring);
 	received = stream.first != NULL;
 	CHECK(open_ring(entries) == 0);
-	receive_buffers = 0;
 	slot->mark = 0;
 	slot->armed = 0;
 	CHECK(ops->add(ring, slot) == 0);
@@ -296,28 +302,17 @@ void what_was_moved_is_reported(void)
 	CHECK((stream.first != NULL) == received && stream.size == received);
 	if (received)
 		brink__piece_drop(stream.first);
-	drop(slot);
-	brink__stream_detach(&descriptors, pair[1], &stream);
-	close(pair[0]);
-	close(pair[1]);
+	close_stream(slot, pair, &stream);
 }
 
 /* At rest nothing is received; with the next wait it goes on. */
 void rests_and_goes_on(void)
 {
-	struct brink__stream stream = {.end = BRINK__STREAM_GOES_ON};
-	struct brink__event event;
-	struct brink__slot *slot;
+	struct brink__stream stream;
 	int pair[2];
+	struct brink__slot *slot = open_stream(pair, &stream);
+	struct brink__event event;
 
-	ops->close(ring);
-	receive_buffers = 16;
-	CHECK(open_ring(entries) == 0);
-	receive_buffers = 0;
-	tcp_pair(pair);
-	slot = add(pair[1], BRINK_READ, false);
-	CHECK(brink__stream_attach(&descriptors, pair[1], &stream) == 0);
-	CHECK(silent());
 	if (stream.receiving) {
 		CHECK(ops->rest(ring, &event, 1) == 0);
 		CHECK(!stream.receiving);
@@ -329,10 +324,7 @@ void rests_and_goes_on(void)
 		if (stream.first != NULL)
 			brink__piece_drop(stream.first);
 	}
-	drop(slot);
-	brink__stream_detach(&descriptors, pair[1], &stream);
-	close(pair[0]);
-	close(pair[1]);
+	close_stream(slot, pair, &stream);
 }
 
 static void *adopt(void *rc)
